@@ -1,0 +1,180 @@
+#include "cli/arguments.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <sstream>
+
+namespace autodidact::cli {
+namespace {
+
+std::vector<int> parse_exits(const std::string& text) {
+  std::vector<int> exits;
+  if (text == "none") return exits;
+  std::istringstream parts(text);
+  for (std::string part; std::getline(parts, part, ',');) {
+    if (part != "1" && part != "2" && part != "3")
+      throw std::invalid_argument(fmt::format("--feature-exits takes exits 1, 2, 3 joined by commas, or none; got {}", text));
+    exits.push_back(part[0] - '0');
+  }
+  return exits;
+}
+
+model::Stem parse_stem(const std::string& name) {
+  if (name == "cifar") return model::Stem::cifar;
+  if (name == "imagenet") return model::Stem::imagenet;
+  throw std::invalid_argument(fmt::format("--stem takes cifar or imagenet, got {}", name));
+}
+
+void require_one(bool yes, bool no, const char* name) {
+  if (yes && no) throw std::invalid_argument(fmt::format("--{0} and --no-{0} exclude each other", name));
+}
+}  // namespace
+
+void CompileArguments::declare(CLI::App& app) {
+  app.add_option("--threads", threads, "computing threads; 0 = every core that this process may use")
+      ->check(CLI::Range(0, 4096));
+  app.add_option("--choose", choose,
+                 "how algorithms are chosen: measure (time them), fixed (the same everywhere), direct (full f32 accuracy)")
+      ->check(CLI::IsMember({"measure", "fixed", "direct"}));
+}
+
+engine::Choose CompileArguments::choice() const {
+  if (choose == "fixed") return engine::Choose::fixed;
+  return choose == "direct" ? engine::Choose::direct : engine::Choose::measure;
+}
+
+void NetworkArguments::declare(CLI::App& app) {
+  app.add_option("--model", model, "network: resnet18, resnet34, resnet50, resnet101, resnet152, wide_resnet50_2, "
+                                   "wide_resnet101_2, resnext50_32x4d, resnext101_32x8d");
+  app.add_option("--width", width, "planes of the first stage; 64 is the published network");
+  app.add_option("--stem", stem, "cifar: 3x3 stride 1; imagenet: 7x7 stride 2 and max pooling");
+  app.add_option("--groups", groups, "groups of the 3x3 convolutions; 0 = the model's");
+  app.add_option("--width-per-group", width_per_group, "channels a group for 64 planes; 0 = the model's");
+  app.add_option("--dilate", dilate, "stages (2, 3, 4) that dilate instead of striding; bottleneck models")
+      ->delimiter(',')->check(CLI::Range(2, 4));
+  app.add_flag("--zero-init-residual", zero_init_residual, "start each residual block as the identity");
+  app.add_option("--compat", compat, "seed: behave as the published program where it differs")
+      ->check(CLI::IsMember({"seed"}));
+}
+
+model::NetworkOptions NetworkArguments::options(const model::Recipe& recipe, std::int64_t classes,
+                                                std::int64_t channels, std::int64_t side) const {
+  model::NetworkOptions options;
+  options.model = model;
+  options.classes = classes;
+  options.channels = channels;
+  options.image_height = options.image_width = side;
+  options.width = width;
+  options.stem = parse_stem(stem);
+  if (groups) options.groups = groups;
+  if (width_per_group) options.width_per_group = width_per_group;
+  for (const int stage : dilate) options.replace_stride_with_dilation[static_cast<std::size_t>(stage - 2)] = true;
+  options.branches = recipe.branches;
+  options.adaptation = recipe.adaptation_exits();
+  if (seed_compat()) {
+    if (recipe.branches) options.adaptation = {1, 2, 3};
+    options.pooling = model::Pooling::seed_window;
+  }
+  return options;
+}
+
+void ImageArguments::declare(CLI::App& app) {
+  app.add_option("--classes", classes, "number of classes")->check(CLI::Range(2, 1000000));
+  app.add_option("--channels", channels, "channels of an image")->check(CLI::Range(1, 4096));
+  app.add_option("--side", side, "pixels along a side of an image")->check(CLI::Range(8, 4096));
+}
+
+void RecipeArguments::declare(CLI::App& app) {
+  app.add_option("--recipe", recipe, "loss: seed, iccv2019, scan, none (labels only), baseline (no branches)");
+  app.add_option("--alpha", alpha, "weight of the teacher's soft labels in exits 1-3, of the labels 1 - alpha");
+  app.add_option("--lambda", lambda, "weight of the feature term");
+  app.add_option("--temperature", temperature, "T of the soft labels");
+  app.add_flag("--t2", t2, "multiply the soft term by T squared");
+  app.add_flag("--no-t2", no_t2, "do not");
+  app.add_option("--feature-term", feature_term, "norm: of the batch's difference; squares: their sum")
+      ->check(CLI::IsMember({"norm", "squares", ""}));
+  app.add_option("--feature-exits", feature_exits, "exits with a feature term, as 1,2; or none");
+  app.add_flag("--adaptation", adaptation, "a linear layer on each student's feature before it is compared");
+  app.add_flag("--no-adaptation", no_adaptation, "none");
+}
+
+model::Recipe RecipeArguments::value() const {
+  model::Recipe chosen = model::recipe_by_name(recipe);
+  require_one(t2, no_t2, "t2");
+  require_one(adaptation, no_adaptation, "adaptation");
+  if (alpha) chosen.alpha = *alpha;
+  if (lambda) chosen.lambda = *lambda;
+  if (temperature) chosen.temperature = *temperature;
+  if (t2 || no_t2) chosen.t2 = t2;
+  if (adaptation || no_adaptation) chosen.adaptation = adaptation;
+  if (!feature_term.empty())
+    chosen.feature_term = feature_term == "norm" ? model::FeatureTerm::norm : model::FeatureTerm::squares;
+  if (!feature_exits.empty()) chosen.feature_exits = parse_exits(feature_exits);
+  model::check(chosen);
+  return chosen;
+}
+
+void OptimizerArguments::declare(CLI::App& app) {
+  app.add_option("--lr", lr, "learning rate");
+  app.add_option("--momentum", momentum, "momentum of SGD");
+  app.add_flag("--nesterov", nesterov, "Nesterov's momentum");
+  app.add_option("--weight-decay", weight_decay, "coupled weight decay, on every parameter");
+  app.add_flag("--no-decay-bn", no_decay_bn, "no decay for batch norms and biases");
+}
+
+optim::SgdOptions OptimizerArguments::options() const {
+  return {.momentum = momentum, .weight_decay = weight_decay, .nesterov = nesterov, .decay_batch_norm = !no_decay_bn};
+}
+
+train::ModelInfo describe(const model::NetworkOptions& network, const std::string& recipe) {
+  train::ModelInfo info;
+  info.model = network.model;
+  info.width = static_cast<int>(network.width);
+  info.classes = static_cast<int>(network.classes);
+  info.channels = static_cast<int>(network.channels);
+  info.side = static_cast<int>(network.image_width);
+  info.stem = network.stem == model::Stem::cifar ? "cifar" : "imagenet";
+  info.recipe = recipe;
+  if (network.branches) info.adaptation_exits = network.adaptation;
+  return info;
+}
+
+train::ModelInfo info_of(const train::SafetensorsFile& weights, const CLI::App& app,
+                         const NetworkArguments& network, const RecipeArguments& recipe,
+                         const ImageArguments& images) {
+  const auto given = [&](const char* name) { return app.get_option_no_throw(name) && app.count(name) > 0; };
+  const model::Recipe loss = recipe.value();
+  const train::ModelInfo wanted =
+      describe(network.options(loss, images.classes, images.channels, images.side), loss.name);
+  auto found = train::model_info(weights);
+  if (!found) {
+    if (given("--model")) return wanted;
+    throw std::invalid_argument(fmt::format(
+        "{} does not say what network it belongs to: pass --model, and --width --classes --channels --side --stem --recipe "
+        "where they differ from the defaults", weights.path.string()));
+  }
+  if (given("--model")) found->model = wanted.model;
+  if (given("--width")) found->width = wanted.width;
+  if (given("--stem")) found->stem = wanted.stem;
+  if (given("--classes")) found->classes = wanted.classes;
+  if (given("--channels")) found->channels = wanted.channels;
+  if (given("--side")) found->side = wanted.side;
+  if (given("--recipe")) {
+    found->recipe = wanted.recipe;
+    found->adaptation_exits = wanted.adaptation_exits;
+  }
+  return *found;
+}
+
+model::NetworkOptions network_of(const train::ModelInfo& info, const NetworkArguments& arguments) {
+  NetworkArguments filled = arguments;
+  filled.model = info.model;
+  filled.width = info.width;
+  filled.stem = info.stem;
+  const model::Recipe recipe = model::recipe_by_name(info.recipe);
+  model::NetworkOptions options = filled.options(recipe, info.classes, info.channels, info.side);
+  if (options.branches && !arguments.seed_compat()) options.adaptation = info.adaptation_exits;
+  return options;
+}
+}  // namespace autodidact::cli

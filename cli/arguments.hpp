@@ -1,0 +1,73 @@
+// cli/arguments.hpp: groups of options that several subcommands share, and what they mean.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/command.hpp"
+#include "engine/compile/compile.hpp"
+#include "model/network.hpp"
+#include "model/recipe.hpp"
+#include "optim/sgd.hpp"
+#include "train/weights.hpp"
+
+namespace autodidact::cli {
+
+// --threads, --choose
+struct CompileArguments {
+  int threads = 0;
+  std::string choose = "measure";
+  void declare(CLI::App& app);
+  engine::Choose choice() const;
+};
+
+// --model --width --stem --groups --width-per-group --dilate --zero-init-residual --compat
+struct NetworkArguments {
+  std::string model = "resnet18";
+  std::int64_t width = 64;
+  std::string stem = "cifar";
+  std::int64_t groups = 0, width_per_group = 0;  // 0: the architecture's
+  std::vector<int> dilate;                       // stages 2, 3, 4
+  bool zero_init_residual = false;
+  std::string compat;
+  void declare(CLI::App& app);
+  bool seed_compat() const { return compat == "seed"; }
+  // For images of the given kind and a loss of the given recipe.
+  model::NetworkOptions options(const model::Recipe& recipe, std::int64_t classes, std::int64_t channels,
+                                std::int64_t side) const;
+};
+
+// --classes --channels --side, where no data says them
+struct ImageArguments {
+  std::int64_t classes = 100, channels = 3, side = 32;
+  void declare(CLI::App& app);
+};
+
+// --recipe and every number of it: --alpha --lambda --temperature --t2/--no-t2 --feature-term --feature-exits
+// --adaptation/--no-adaptation
+struct RecipeArguments {
+  std::string recipe = "seed";
+  std::optional<double> alpha, lambda, temperature;
+  bool t2 = false, no_t2 = false, adaptation = false, no_adaptation = false;
+  std::string feature_term, feature_exits;  // "norm"|"squares", "1,2"; empty: the recipe's; "none": no exit
+  void declare(CLI::App& app);
+  model::Recipe value() const;
+};
+
+// --lr --momentum --nesterov --weight-decay --no-decay-bn
+struct OptimizerArguments {
+  double lr = 0.1, momentum = 0.9, weight_decay = 5e-4;
+  bool nesterov = false, no_decay_bn = false;
+  void declare(CLI::App& app);
+  optim::SgdOptions options() const;
+};
+
+// What a weights file says of its network; options given beside it win. Throws std::invalid_argument if neither says it.
+train::ModelInfo info_of(const train::SafetensorsFile& weights, const CLI::App& app,
+                         const NetworkArguments& network, const RecipeArguments& recipe,
+                         const ImageArguments& images);
+
+// The network that a ModelInfo describes.
+model::NetworkOptions network_of(const train::ModelInfo& info, const NetworkArguments& arguments);
+train::ModelInfo describe(const model::NetworkOptions& network, const std::string& recipe);
+}  // namespace autodidact::cli

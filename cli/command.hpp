@@ -1,0 +1,70 @@
+// cli/command.hpp: what every subcommand shares: how it is found and parsed, and how it ends.
+//
+// Each subcommand is one file with one function that declares its options on an App, parses, and runs. A mistake on the
+// command line, in a config file or in a value ends with one sentence on stderr and exit code 2; the other codes are those
+// of train/errors.hpp. Results go to stdout, everything else to stderr.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace autodidact::cli {
+
+using Arguments = std::vector<std::string>;  // without the program's and the subcommand's name
+
+struct Command {
+  std::string name;
+  std::string summary;
+  int (*run)(const Arguments& arguments);
+};
+std::span<const Command> commands();
+
+int run_train(const Arguments& arguments);
+int run_eval(const Arguments& arguments);
+int run_init(const Arguments& arguments);
+int run_plan(const Arguments& arguments);
+int run_info(const Arguments& arguments);
+int run_gradcheck(const Arguments& arguments);
+int run_trace(const Arguments& arguments);
+
+// The parsed command line has been answered already (help, --dump-config): end with this code.
+struct Answered {
+  int exit_code;
+};
+
+// A CLI::App with --config FILE and --dump-config, and with suggestions for misspelt options.
+class App {
+ public:
+  App(const std::string& command, const std::string& summary);
+  CLI::App& operator*() { return app_; }
+  CLI::App* operator->() { return &app_; }
+
+  // Throws std::invalid_argument for a usage error, Answered where nothing is left to do.
+  void parse(const Arguments& arguments);
+  // Every option as used, in the form that --config takes.
+  std::string config_text() const { return app_.config_to_str(true, false); }
+
+ private:
+  std::string suggestion(const Arguments& arguments) const;
+
+  CLI::App app_;
+  bool dump_config_ = false;
+};
+
+// The known word that is nearest to a misspelt one by edit distance; empty if none is near.
+std::string nearest(const std::string& word, std::span<const std::string> known);
+
+// `--json FILE`; "-" is stdout, and then nothing else may go there.
+class JsonOutput {
+ public:
+  void declare(CLI::App& app);
+  bool to_stdout() const { return path_ == "-"; }
+  bool wanted() const { return !path_.empty(); }
+  void write(const nlohmann::ordered_json& json) const;
+
+ private:
+  std::string path_;
+};
+}  // namespace autodidact::cli

@@ -1,0 +1,86 @@
+// `autodidact eval`
+#include <fmt/format.h>
+
+#include "cli/arguments.hpp"
+#include "cli/command.hpp"
+#include "data/source.hpp"
+#include "train/progress.hpp"
+#include "train/trainer.hpp"
+
+namespace autodidact::cli {
+namespace {
+
+struct EvalArguments {
+  NetworkArguments network;
+  RecipeArguments recipe;
+  ImageArguments images;
+  CompileArguments compile;
+  JsonOutput json;
+  std::string weights, data;
+  std::size_t batch = 128;
+
+  void declare(CLI::App& app) {
+    app.add_option("--weights", weights, "weights (safetensors)")->required();
+    app.add_option("--data", data, "as for train; its test half is used")->required();
+    app.add_option("--batch", batch, "images at a time")->check(CLI::Range(1, 1000000));
+    network.declare(app);
+    recipe.declare(app);
+    images.declare(app);
+    compile.declare(app);
+    json.declare(app);
+  }
+};
+
+// The figures that the weights were trained with; the data's own only if the file does not say.
+data::Normalisation normalisation_of(const train::ModelInfo& info, const data::Source& source) {
+  if (!info.mean.empty()) return {info.mean, info.std};
+  if (source.normalisation) return *source.normalisation;
+  return data::measure_normalisation(*source.test);
+}
+
+void require_fit(const train::ModelInfo& info, const data::Source& source) {
+  if (info.channels != source.channels || info.classes < static_cast<int>(source.class_names.size()))
+    throw std::invalid_argument(fmt::format(
+        "the network takes {} channels and knows {} classes, the data has {} channels and {} classes", info.channels,
+        info.classes, source.channels, source.class_names.size()));
+}
+}  // namespace
+
+int run_eval(const Arguments& arguments) {
+  EvalArguments eval;
+  App app("eval", "Accuracy of every exit and of the ensemble on the test half of a data set.");
+  eval.declare(*app);
+  app.parse(arguments);
+
+  const train::SafetensorsFile weights = train::read_safetensors(eval.weights);
+  train::ModelInfo info = info_of(weights, *app, eval.network, eval.recipe, eval.images);
+  const data::Source source = data::open_source(eval.data, data::Parts::test_only);
+  require_fit(info, source);
+  info.side = source.side;  // pooling is global: a network takes any side
+
+  engine::Lanes lanes(eval.compile.threads);
+  train::TrainerOptions options;
+  options.network = network_of(info, eval.network);
+  options.recipe = model::recipe_by_name(options.network.branches ? "none" : "baseline");  // eval needs no loss
+  options.choose = eval.compile.choice();
+  train::Trainer trainer(options, lanes);
+  const train::LoadReport report = train::load_weights(weights, trainer.store());
+  for (const std::string& name : report.ignored) fmt::print(stderr, "ignored: {}\n", name);
+
+  data::Loader loader(source.test,
+                      data::Augmentation({.kind = data::Augment::none}, source.test->shape(), normalisation_of(info, source)),
+                      {.batch = eval.batch, .min_last = 1, .order = data::Order::sequential});
+  const train::ExitAccuracies accuracies = trainer.evaluate(loader);
+
+  nlohmann::ordered_json json;
+  const auto number = [](double value) { return std::isfinite(value) ? nlohmann::ordered_json(value) : nullptr; };
+  for (const double accuracy : accuracies.exits) json["exits"].push_back(number(accuracy));
+  json["ensemble"] = number(accuracies.ensemble);
+  json["images"] = source.test->size();
+  const train::ExitTableRow row{"test", accuracies};
+  if (!eval.json.to_stdout())
+    fmt::print("{}", train::exit_table(fmt::format("{} images, accuracy in %", source.test->size()), {&row, 1}));
+  eval.json.write(json);
+  return 0;
+}
+}  // namespace autodidact::cli

@@ -1,0 +1,150 @@
+// `autodidact info`
+#include <fmt/format.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "cli/arguments.hpp"
+#include "cli/command.hpp"
+#include "engine/onednn.hpp"
+#include "train/programs.hpp"
+
+namespace autodidact::cli {
+namespace {
+using Json = nlohmann::ordered_json;
+
+// The value of a field of /proc/cpuinfo, of the first processor; empty where there is none.
+std::string cpuinfo(const std::string& field) {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t colon = line.find(':');
+    if (!line.starts_with(field) || colon == std::string::npos) continue;
+    const std::size_t begin = line.find_first_not_of(" \t", colon + 1);
+    return begin == std::string::npos ? "" : line.substr(begin);
+  }
+  return {};
+}
+
+bool has_flag(const std::string& flags, const std::string& wanted) {
+  std::istringstream words(flags);
+  for (std::string word; words >> word;)
+    if (word == wanted) return true;
+  return false;
+}
+
+Json describe_cpu() {
+  const std::string flags = cpuinfo("flags");
+  return {{"model", cpuinfo("model name")},
+          {"avx2", has_flag(flags, "avx2")},
+          {"avx512", has_flag(flags, "avx512f")},
+          {"avx512_bf16", has_flag(flags, "avx512_bf16")},
+          {"amx_bf16", has_flag(flags, "amx_bf16")}};
+}
+
+Json describe_cores() {
+  cpu_set_t mask;
+  const bool known = sched_getaffinity(0, sizeof mask, &mask) == 0;
+  return {{"online", sysconf(_SC_NPROCESSORS_ONLN)},
+          {"affinity", known ? Json(CPU_COUNT(&mask)) : Json()},
+          {"allowed", engine::allowed_cores()}};
+}
+
+Json environment(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value ? Json(value) : Json();
+}
+
+// Bytes for one training step of the given batch, chosen as with --choose fixed; measured choices may differ a little.
+Json forecast(const model::NetworkOptions& network, const model::Recipe& recipe, std::int64_t batch, engine::Lanes& lanes) {
+  train::Programs programs(network, recipe, lanes, engine::Choose::fixed);
+  const engine::MemoryForecast memory = programs.training(batch).memory();
+  const auto numbers = static_cast<std::size_t>(programs.layout()->parameter_elements());
+  const auto statistics = static_cast<std::size_t>(programs.layout()->state_elements());
+  const std::size_t bytes = engine::bytes_of(engine::DType::f32);
+  Json json{{"model", network.model},
+            {"batch", batch},
+            {"parameters", programs.layout()->parameter_count()},
+            {"arena", memory.arena},
+            {"own", memory.own},
+            {"values", numbers * bytes},
+            {"gradients", numbers * bytes},
+            {"momentum", numbers * bytes},
+            {"statistics", 2 * statistics * bytes}};
+  std::size_t total = 0;
+  for (const char* part : {"arena", "own", "values", "gradients", "momentum", "statistics"})
+    total += json[part].get<std::size_t>();
+  json["total"] = total;
+  return json;
+}
+
+std::string text_of(const Json& value) {
+  if (value.is_null()) return "not set";
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+void print_machine(std::FILE* to, const Json& json) {
+  const auto yes = [&](const char* flag) { return json["cpu"][flag].get<bool>() ? "yes" : "no"; };
+  const Json &cores = json["cores"], &lanes = json["lanes"], &library = json["onednn"], &openmp = json["openmp"];
+  fmt::print(to, "CPU              {}\n", text_of(json["cpu"]["model"]));
+  fmt::print(to, "instructions     AVX2 {}, AVX-512 {}, AVX512_BF16 {}, AMX {}; oneDNN uses {}\n", yes("avx2"),
+             yes("avx512"), yes("avx512_bf16"), yes("amx_bf16"), text_of(library["isa"]));
+  fmt::print(to, "cores            {} online, {} in the affinity mask, {} allowed (mask and cgroup quota)\n",
+             cores["online"].dump(), cores["affinity"].dump(), cores["allowed"].dump());
+  fmt::print(to, "threads          {} in the wide lane; side by side {} lanes of {}\n", lanes["wide"].dump(),
+             lanes["narrow"].dump(), lanes["narrow_size"].dump());
+  fmt::print(to, "oneDNN           {}, threaded by {}\n", text_of(library["version"]), text_of(json["threading"]));
+  fmt::print(to, "wait policy      OMP_WAIT_POLICY {}, GOMP_SPINCOUNT {}\n", text_of(openmp["OMP_WAIT_POLICY"]),
+             text_of(openmp["GOMP_SPINCOUNT"]));
+  fmt::print(to, "                 A program that uses the library must set one of them before it starts: idle OpenMP teams\n"
+                 "                 spin for long by default and steal cores. autodidact starts itself again with\n"
+                 "                 GOMP_SPINCOUNT=20000 if neither is set.\n");
+}
+
+void print_memory(std::FILE* to, const Json& memory) {
+  const auto megabytes = [&](const char* part) { return memory[part].get<double>() / 1e6; };
+  fmt::print(to, "\nmemory to train {} with batches of {}, in MB\n", text_of(memory["model"]), memory["batch"].dump());
+  for (const auto& [part, text] :
+       {std::pair{"arena", "activations, gradients of activations, scratch"}, {"own", "inputs, outputs, packed weights"},
+        {"values", "parameters"}, {"gradients", "gradients of parameters"}, {"momentum", "momentum"},
+        {"statistics", "running statistics and their staged copy"}, {"total", "without the data set and the code"}})
+    fmt::print(to, "  {:<11} {:>10.1f}  {}\n", part, megabytes(part), text);
+}
+}  // namespace
+
+int run_info(const Arguments& arguments) {
+  NetworkArguments network;
+  RecipeArguments recipe;
+  ImageArguments images;
+  JsonOutput json;
+  std::int64_t batch = 128;
+  int threads = 0;
+  App app("info", "This machine, its libraries, and the memory that training a model needs.");
+  network.declare(*app);
+  recipe.declare(*app);
+  images.declare(*app);
+  app->add_option("--batch", batch, "images a step, for the memory forecast")->check(CLI::Range(1, 1000000));
+  app->add_option("--threads", threads, "computing threads; 0 = every core that this process may use")
+      ->check(CLI::Range(0, 4096));
+  json.declare(*app);
+  app.parse(arguments);
+
+  engine::Lanes lanes(threads);
+  Json info{{"cpu", describe_cpu()}, {"cores", describe_cores()}};
+  info["lanes"] = {{"wide", lanes.layout().wide}, {"narrow", lanes.layout().narrow_count}, {"narrow_size", lanes.layout().narrow_size}};
+  info["onednn"] = {{"version", engine::onednn::version()}, {"threading", engine::onednn::threading()}, {"isa", engine::onednn::isa()}};
+  info["threading"] = engine::threading_name();
+  info["openmp"] = {{"OMP_WAIT_POLICY", environment("OMP_WAIT_POLICY")}, {"GOMP_SPINCOUNT", environment("GOMP_SPINCOUNT")}};
+  std::FILE* text = json.to_stdout() ? stderr : stdout;
+  print_machine(text, info);
+  if (app->count("--model") > 0) {
+    const model::Recipe loss = recipe.value();
+    info["memory"] = forecast(network.options(loss, images.classes, images.channels, images.side), loss, batch, lanes);
+    print_memory(text, info["memory"]);
+  }
+  json.write(info);
+  return 0;
+}
+}  // namespace autodidact::cli

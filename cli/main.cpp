@@ -1,0 +1,85 @@
+// The program: finds the subcommand, runs it, and turns every failure into one sentence and a documented exit code.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+
+#include "cli/command.hpp"
+#include "data/error.hpp"
+#include "train/errors.hpp"
+
+namespace autodidact::cli {
+namespace {
+
+void print_help(std::FILE* to) {
+  fmt::print(to, "autodidact trains self-distilling, multi-exit residual networks on x86 CPUs.\n\n"
+                 "usage: autodidact COMMAND [options]     (autodidact COMMAND --help lists them)\n\n");
+  for (const Command& command : commands()) fmt::print(to, "  {:<10} {}\n", command.name, command.summary);
+  fmt::print(to, "\nexit codes: 0 ok, 2 usage or config, 3 data, 4 checkpoint or model file, 5 numerical, "
+                 "6 communication, 7 disk or memory\n");
+}
+
+const Command& find_command(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Command& command : commands()) {
+    if (command.name == name) return command;
+    names.push_back(command.name);
+  }
+  const std::string near = nearest(name, names);
+  throw std::invalid_argument(fmt::format("unknown command {}{}", name,
+                                          near.empty() ? "; see autodidact --help"
+                                                       : "; did you mean " + near + "?"));
+}
+
+int fail(int code, const char* sentence) {
+  fmt::print(stderr, "autodidact: {}\n", sentence);
+  return code;
+}
+
+int run(const Arguments& arguments) {
+  try {
+    if (arguments.empty()) {
+      print_help(stderr);
+      return 2;
+    }
+    if (arguments.front() == "--help" || arguments.front() == "-h" || arguments.front() == "help") {
+      print_help(stdout);
+      return 0;
+    }
+    return find_command(arguments.front()).run({arguments.begin() + 1, arguments.end()});
+  } catch (const Answered& answered) {
+    return answered.exit_code;
+  } catch (const data::DataError& error) {
+    return fail(3, error.what());
+  } catch (const train::FileFormatError& error) {
+    return fail(4, error.what());
+  } catch (const train::NumericalError& error) {
+    return fail(5, error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(7, "out of memory; a smaller --batch or --width needs less");
+  } catch (const std::invalid_argument& error) {
+    return fail(2, error.what());
+  } catch (const std::exception& error) {
+    return fail(7, error.what());
+  }
+}
+
+// libgomp reads its wait policy when it is loaded. Its default lets idle teams spin for long and steal cores from the lanes;
+// a short spin bridges the gap between two tasks. So the program starts itself once more with that set, unless the user
+// chose otherwise. A variable marks the second start.
+void choose_wait_policy(char** argv) {
+  if (std::getenv("AUTODIDACT_STARTED") || std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT"))
+    return;
+  setenv("AUTODIDACT_STARTED", "1", 1);
+  setenv("GOMP_SPINCOUNT", "20000", 1);
+  execv("/proc/self/exe", argv);  // on failure simply go on as we are
+}
+}  // namespace
+}  // namespace autodidact::cli
+
+int main(int argc, char** argv) {
+  autodidact::cli::choose_wait_policy(argv);
+  return autodidact::cli::run({argv + 1, argv + argc});
+}

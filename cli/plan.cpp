@@ -1,0 +1,50 @@
+// `autodidact plan`
+#include <fmt/format.h>
+
+#include "cli/arguments.hpp"
+#include "cli/command.hpp"
+#include "data/source.hpp"
+#include "train/plan_table.hpp"
+#include "train/trainer.hpp"
+
+namespace autodidact::cli {
+
+int run_plan(const Arguments& arguments) {
+  NetworkArguments network;
+  RecipeArguments recipe;
+  ImageArguments images;
+  CompileArguments compile;
+  JsonOutput json;
+  std::int64_t batch = 128;
+  int runs = 0;
+  bool inference = false;
+  App app("plan", "Prints the compiled program, one line a task, in the order of execution.");
+  network.declare(*app);
+  recipe.declare(*app);
+  images.declare(*app);
+  app->add_option("--batch", batch, "images a step")->check(CLI::Range(1, 1000000));
+  app->add_option("--time", runs, "run so many steps and print the smallest time of every task")->check(CLI::NonNegativeNumber);
+  app->add_flag("--inference", inference, "the program of eval instead of the training step");
+  compile.declare(*app);
+  json.declare(*app);
+  app.parse(arguments);
+
+  engine::Lanes lanes(compile.threads);
+  const model::Recipe loss = recipe.value();
+  train::TrainerOptions options;
+  options.network = network.options(loss, images.classes, images.channels, images.side);
+  options.recipe = loss;
+  options.choose = compile.choice();
+  train::Trainer trainer(options, lanes);
+  engine::Program& program =
+      inference ? trainer.programs().inference(batch) : trainer.programs().training(batch);
+  for (int run = 0; run <= runs && runs > 0; ++run) {
+    trainer.store().touched();  // as after an optimizer step: weights are packed again
+    trainer.executor().run(program, trainer.store(), {.time_tasks = run > 0});
+  }
+  for (const std::string& sentence : program.dropped()) fmt::print(stderr, "dropped: {}\n", sentence);
+  if (!json.to_stdout()) fmt::print("{}", train::plan_table(program, trainer.executor().task_ms()));
+  json.write(train::plan_json(program, trainer.executor().task_ms()));
+  return 0;
+}
+}  // namespace autodidact::cli

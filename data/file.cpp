@@ -1,0 +1,138 @@
+#include "data/file.hpp"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <system_error>
+
+#include "data/error.hpp"
+
+namespace autodidact::data {
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t kReadBlock = std::size_t{1} << 18;
+constexpr std::array<std::string_view, 3> kSuffixes = {"", ".gz", ".xz"};
+
+struct CloseArchive {
+  void operator()(archive* a) const { archive_read_free(a); }
+};
+using ArchivePointer = std::unique_ptr<archive, CloseArchive>;
+
+// Only decompressors inside the library: archive_read_support_filter_all would run an external program for some signatures.
+ArchivePointer new_reader() {
+  ArchivePointer reader(archive_read_new());
+  if (!reader) throw std::bad_alloc();
+  archive_read_support_filter_gzip(reader.get());
+  archive_read_support_filter_xz(reader.get());
+  archive_read_support_filter_lzma(reader.get());
+  archive_read_support_filter_bzip2(reader.get());
+  archive_read_support_filter_zstd(reader.get());
+  archive_read_support_format_raw(reader.get());
+  archive_read_support_format_empty(reader.get());
+  return reader;
+}
+
+[[noreturn]] void fail_reading(const fs::path& path, archive* reader, std::size_t offset) {
+  const char* reason = archive_error_string(reader);
+  throw DataError(fmt::format("{}: cannot be read beyond byte {} of its content: {}", path.string(),
+                              offset, reason ? reason : "unknown reason"));
+}
+
+void check_ordinary(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (!fs::exists(status)) throw DataError(fmt::format("{}: no such file", path.string()));
+  if (!fs::is_regular_file(status)) {
+    throw DataError(fmt::format("{}: is not an ordinary file", path.string()));
+  }
+}
+
+}  // namespace
+
+std::vector<std::uint8_t> read_file(const fs::path& path, std::size_t max_bytes) {
+  check_ordinary(path);
+  const ArchivePointer reader = new_reader();
+  std::vector<std::uint8_t> content;
+  if (archive_read_open_filename(reader.get(), path.c_str(), kReadBlock) != ARCHIVE_OK) {
+    fail_reading(path, reader.get(), 0);
+  }
+  archive_entry* entry = nullptr;
+  const int header = archive_read_next_header(reader.get(), &entry);
+  if (header == ARCHIVE_EOF) return content;  // an empty file
+  if (header < ARCHIVE_WARN) fail_reading(path, reader.get(), 0);
+
+  std::error_code ignored;
+  content.reserve(std::min<std::size_t>(fs::file_size(path, ignored), max_bytes));
+  while (true) {
+    const void* block = nullptr;
+    std::size_t size = 0;
+    la_int64_t offset = 0;
+    const int result = archive_read_data_block(reader.get(), &block, &size, &offset);
+    if (result == ARCHIVE_EOF) return content;
+    if (result < ARCHIVE_WARN) fail_reading(path, reader.get(), content.size());
+    if (size > max_bytes - content.size()) {
+      throw DataError(
+          fmt::format("{}: holds more than the {} bytes allowed for it", path.string(), max_bytes));
+    }
+    const auto* bytes = static_cast<const std::uint8_t*>(block);
+    content.insert(content.end(), bytes, bytes + size);
+  }
+}
+
+fs::path find_file(const fs::path& folder, std::span<const std::string> names) {
+  for (const std::string& name : names) {
+    for (std::string_view suffix : kSuffixes) {
+      fs::path path = folder / fmt::format("{}{}", name, suffix);
+      std::error_code error;
+      if (fs::is_regular_file(path, error)) return path;
+    }
+  }
+  return {};
+}
+
+fs::path require_file(const fs::path& folder, std::span<const std::string> names) {
+  if (fs::path found = find_file(folder, names); !found.empty()) return found;
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) {
+    throw DataError(fmt::format("{}: no such folder (looked for {} in it)", folder.string(),
+                                fmt::join(names, " or ")));
+  }
+  throw DataError(fmt::format("{}: has no file {} (nor with .gz or .xz)", folder.string(),
+                              fmt::join(names, " or ")));
+}
+
+std::vector<std::string> read_names(const fs::path& path, std::size_t expected) {
+  constexpr std::size_t kMaxNamesBytes = 1 << 20;
+  const std::vector<std::uint8_t> content = read_file(path, kMaxNamesBytes);
+  std::vector<std::string> names;
+  std::string line;
+  const auto finish = [&] {
+    constexpr std::string_view kSpace = " \t\r";
+    const std::size_t first = line.find_first_not_of(kSpace);
+    if (first != std::string::npos) {
+      names.push_back(line.substr(first, line.find_last_not_of(kSpace) - first + 1));
+    }
+    line.clear();
+  };
+  for (std::uint8_t byte : content) {
+    if (byte == '\n') {
+      finish();
+    } else {
+      line.push_back(static_cast<char>(byte));
+    }
+  }
+  finish();
+  if (expected > 0 && names.size() != expected) {
+    throw DataError(
+        fmt::format("{}: has {} class names, expected {}", path.string(), names.size(), expected));
+  }
+  return names;
+}
+
+}  // namespace autodidact::data

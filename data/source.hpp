@@ -1,0 +1,42 @@
+// data/source.hpp: what `--data` names, opened.
+//
+//   cifar10:DIR  cifar100:DIR     binary records, see cifar.hpp; or one .bin file
+//   fashion-mnist[:DIR]           IDX files, by default where Debian's dataset-fashion-mnist puts them
+//   idx:DIR                       IDX files of the MNIST family, see idx.hpp; or a prefix, or one file of images
+//   synthetic[:N,side=32,channels=3,classes=10,seed=0]   N training samples made up, see synthetic.hpp; each may be left out
+//
+// One file instead of a folder is one half only: what is trained on, or, where only testing is asked for, what is tested on.
+// Networks take square images. Those of 28 pixels get a border of 2 pixels of value 0 and so the 32 pixels that the networks were
+// made for; every other side is taken as it is.
+// Errors: std::invalid_argument for a malformed specification (unknown kinds are answered with the list), DataError for what is
+// wrong with the files.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/augment.hpp"
+#include "data/dataset.hpp"
+#include "data/normalisation.hpp"
+
+namespace autodidact::data {
+
+enum class Parts { train_and_test, test_only };
+
+struct Source {
+  DatasetPointer train;  // null with Parts::test_only
+  DatasetPointer test;   // null where one file was named and it is trained on
+
+  int channels = 0;
+  int side = 0;  // pixels, the border included
+  std::vector<std::string> class_names;
+  // CIFAR's by name, else measured on the training half before any border is added; so absent with Parts::test_only for others.
+  std::optional<Normalisation> normalisation;
+  Augment default_augment = Augment::crop_flip;  // none for IDX
+};
+
+// Reads the files into memory. Parts::test_only does not touch the training half's pixels (xz takes seconds there).
+Source open_source(std::string_view specification, Parts parts = Parts::train_and_test);
+
+}  // namespace autodidact::data

@@ -1,0 +1,144 @@
+// choose: one candidate and the formats of its operands for every step, in order. A value lies in the format in which its
+// producer writes it; who wants another pays for a reorder, so formats spread and reorders stay rare.
+#include <algorithm>
+#include <limits>
+#include <map>
+
+#include "engine/compile/draft.hpp"
+#include "engine/compile/emission.hpp"
+#include "engine/compile/wiring.hpp"
+#include "engine/onednn.hpp"
+
+namespace autodidact::engine::compile_passes {
+namespace {
+
+// What a reorder is taken to cost before it has been measured: one read and one write at this speed.
+constexpr double kReorderBytesPerMs = 4e6;
+// Milliseconds that no choice can cost: what a preferred candidate is let off.
+constexpr double kPreference = 1e9;
+
+class Chooser {
+ public:
+  explicit Chooser(Draft& draft) : draft_(draft), wiring_(draft) {
+    if (!draft.options.inherit) return;
+    for (const Task& task : draft.options.inherit->tasks())
+      if (!task.node.empty()) inherited_[{task.node, task.pass}] = {task.candidate, task.implementation};
+  }
+
+  void run() {
+    for (const Step& step : draft_.steps) {
+      if (draft_.options.backend == Backend::reference) wiring_.add_reference(step);
+      else add_fast(step);
+    }
+    wiring_.finish();
+  }
+
+ private:
+  Query make_query(const Step& step) const {
+    const Graph& graph = draft_.graph;
+    const Node& node = graph.node(step.node);
+    Query query{node};
+    query.pass = step.pass;
+    query.mode = draft_.options.mode;
+    query.threads = threads_of(draft_, lane_of(draft_, node));
+    query.ranks = draft_.options.communicator->size();
+    query.only_direct = draft_.options.choose == Choose::direct;
+    for (const ValueId id : node.inputs) {
+      query.inputs.push_back(graph.value(id).shape);
+      query.needs_gradient.push_back(false);
+    }
+    for (const ValueId id : node.outputs) query.outputs.push_back(graph.value(id).shape);
+    for (const Operand& write : step.writes)
+      query.needs_gradient[static_cast<std::size_t>(write.index)] = true;
+    if (!step.writes.empty()) query.d_output_summands = wiring_.summands(node.outputs.front());
+    return query;
+  }
+
+  // Blocks that its operands already have, then the CPU's favourite.
+  std::vector<std::int64_t> first_blocks(const Node& node) const {
+    std::vector<std::int64_t> blocks;
+    const auto add = [&](std::int64_t block) {
+      if (std::find(blocks.begin(), blocks.end(), block) == blocks.end()) blocks.push_back(block);
+    };
+    for (const ValueId id : node.inputs)
+      if (const auto type = wiring_.type_of(id); type && draft_.graph.value(id).source == Source::node)
+        add(type->format.block == 8 || type->format.block == 16 || type->format.block == 1
+                ? type->format.block
+                : Query::kChannelsLast);
+    for (const std::int64_t block : draft_.options.blocks) add(block);
+    if (draft_.options.blocks.empty()) add(onednn::preferred_block());
+    return blocks;
+  }
+
+  std::vector<Candidate> usable_candidates(Query& query, const Step& step) const {
+    const Node& node = draft_.graph.node(step.node);
+    const auto ask = [&] {
+      std::vector<Candidate> candidates = node.op->candidates(query);
+      if (step.pass != Pass::forward)
+        std::erase_if(candidates, [&](const Candidate& candidate) {
+          return candidate.keeps_key != wiring_.keeps_key(step.node);
+        });
+      return candidates;
+    };
+    query.blocks = first_blocks(node);
+    auto candidates = ask();
+    if (!candidates.empty()) return candidates;
+    query.blocks = {Query::kChannelsLast, 1};
+    return ask();
+  }
+
+  std::size_t select(const Query& query, const Step& step, const std::vector<Candidate>& candidates,
+                     Lane& lane, double& best_ms) const {
+    const bool labels = std::any_of(query.node.inputs.begin(), query.node.inputs.end(), [&](ValueId id) {
+      return draft_.graph.value(id).role == Role::label;
+    });
+    const bool timed = draft_.options.choose == Choose::measure && candidates.size() > 1 && !labels;
+    const auto inherited = inherited_.find({query.node.name, query.pass});
+    if (inherited != inherited_.end())
+      for (std::size_t i = 0; i < candidates.size(); ++i)
+        if (inherited->second == std::pair(candidates[i].id, candidates[i].implementation)) return i;
+    std::size_t best = 0;
+    double best_cost = std::numeric_limits<double>::max();
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      const double reorders = static_cast<double>(wiring_.reorder_bytes(step, query, candidates[i]));
+      const double ms = timed ? measure(query, candidates[i], wiring_.keeps(step, candidates[i]), lane) : 0;
+      double cost = ms + 2 * reorders / kReorderBytesPerMs;
+      if (preferred(candidates[i].id)) cost -= kPreference;
+      if (cost >= best_cost) continue;
+      best = i;
+      best_cost = cost;
+      best_ms = ms;
+    }
+    return best;
+  }
+
+  bool preferred(const std::string& id) const {
+    const auto& ids = draft_.options.prefer;
+    return std::find(ids.begin(), ids.end(), id) != ids.end();
+  }
+
+  void add_fast(const Step& step) {
+    const Node& node = draft_.graph.node(step.node);
+    const int lane = lane_of(draft_, node);
+    Query query = make_query(step);
+    run_in_lane(draft_, lane, [&](Lane& team) {
+      const std::vector<Candidate> candidates = usable_candidates(query, step);
+      if (candidates.empty())
+        refuse(node.op->kind(), node.name,
+               std::string("has no implementation for ") + name_of(step.pass) + " on this CPU");
+      double ms = 0;
+      const Candidate& chosen = candidates[select(query, step, candidates, team, ms)];
+      Emission emission(*draft_.options.communicator);
+      chosen.emit(emission);
+      wiring_.add(step, query, chosen, std::move(emission), ms);
+    });
+  }
+
+  Draft& draft_;
+  Wiring wiring_;
+  std::map<std::pair<std::string, Pass>, std::pair<std::string, std::string>> inherited_;
+};
+}  // namespace
+
+void choose(Draft& draft) { Chooser(draft).run(); }
+}  // namespace autodidact::engine::compile_passes

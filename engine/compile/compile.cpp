@@ -1,0 +1,65 @@
+#include "engine/compile/compile.hpp"
+
+#include "engine/compile/draft.hpp"
+
+namespace autodidact::engine {
+namespace {
+
+using compile_passes::Buffer;
+using compile_passes::Draft;
+using compile_passes::DraftTask;
+
+Task finish_task(const Draft& draft, DraftTask& from) {
+  Task task = std::move(from.task);
+  const auto buffer = [&](int b) -> const Buffer& { return draft.buffers[static_cast<std::size_t>(b)]; };
+  for (const int b : from.reads) task.reads.push_back(buffer(b).place);
+  for (const int b : from.writes) {
+    task.writes.push_back(buffer(b).place);
+    task.write_types.push_back(buffer(b).type);
+    task.write_names.push_back(buffer(b).name);
+  }
+  if (!from.writes.empty()) task.result = buffer(from.writes.front()).type;
+  if (from.scratch >= 0) task.scratch = buffer(from.scratch).place;
+  return task;
+}
+
+Program finish(Draft& draft) {
+  Program::Parts parts;
+  for (DraftTask& task : draft.tasks) parts.tasks.push_back(finish_task(draft, task));
+  parts.phases = std::move(draft.phases);
+  const auto terminals = [&](const std::map<std::string, int>& from) {
+    std::map<std::string, Terminal, std::less<>> to;
+    for (const auto& [name, b] : from) {
+      const Buffer& buffer = draft.buffers[static_cast<std::size_t>(b)];
+      to.emplace(name, Terminal{buffer.type, buffer.place});
+    }
+    return to;
+  };
+  parts.inputs = terminals(draft.inputs);
+  parts.outputs = terminals(draft.outputs);
+  parts.gradients.assign(draft.gradients.begin(), draft.gradients.end());
+  parts.dropped = std::move(draft.dropped);
+  parts.slots = std::move(draft.slots);
+  parts.memory = draft.memory;
+  parts.replay = draft.replay;
+  parts.number_type = draft.options.backend == Backend::reference ? DType::f64 : DType::f32;
+  Program program(std::move(parts));
+  const ValueId loss = draft.graph.loss();
+  if (draft.options.gradients && draft.options.cotangents.empty() && loss.valid())
+    program.set("d/" + draft.graph.value(loss).name, std::vector<double>{1.0});
+  return program;
+}
+}  // namespace
+
+Program compile(const Graph& graph, const CompileOptions& options, Lanes& lanes) {
+  Graph wanted = compile_passes::cut(graph, options);
+  if (options.backend == Backend::fast) wanted = compile_passes::fuse(wanted, options);
+  Draft draft{.options = options, .lanes = lanes, .graph = std::move(wanted)};
+  if (options.backend == Backend::reference) draft.replay = std::make_shared<Program::Replay>();
+  compile_passes::differentiate(draft);
+  compile_passes::choose(draft);
+  compile_passes::schedule(draft);
+  compile_passes::place(draft);
+  return finish(draft);
+}
+}  // namespace autodidact::engine

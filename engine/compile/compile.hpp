@@ -1,0 +1,54 @@
+// engine/compile/compile.hpp: Graph → Program. Everything is decided here, once.
+//
+// The passes, one file each: cut (only what the outputs need; a fed value loses its producer) · fuse (patterns registered by
+// ops/) · differentiate (backward passes, explicitly, in reverse) · choose (a candidate and a format for every pass,
+// emission of tasks, reorders and sums) · schedule (phases) · place (addresses). Each works on the Draft of draft.hpp.
+#pragma once
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/communicator.hpp"
+#include "engine/graph.hpp"
+#include "engine/op.hpp"
+#include "engine/program.hpp"
+#include "engine/threads.hpp"
+
+namespace autodidact::engine {
+
+// fast: f32 with oneDNN and our kernels. reference: the textbook loops of ops/reference in f64, list order, nothing fused or
+// reused.
+enum class Backend : std::uint8_t { fast, reference };
+
+// measure: time the candidates of each pass · fixed: the op's first candidate that needs the fewest reorders, the same on
+// every machine of one ISA and library · direct: as fixed, and no algorithm of lesser accuracy (Winograd).
+enum class Choose : std::uint8_t { measure, fixed, direct };
+
+struct CompileOptions {
+  Backend backend = Backend::fast;
+  Mode mode = Mode::train;
+  Choose choose = Choose::measure;
+  bool gradients = true;  // of the graph's loss, for every parameter that it depends on
+  // Names among graph.outputs() to compute; empty: all of them.
+  std::vector<std::string> outputs = {};
+  // Names of values that the caller gives instead of their producers: they become inputs.
+  std::vector<std::string> feeds = {};
+  // Names of outputs whose gradient the caller gives, as input "d/NAME", in place of a loss: a vector-Jacobian product.
+  std::vector<std::string> cotangents = {};
+  // Names of inputs whose gradient is wanted, as output "d/NAME".
+  std::vector<std::string> differentiate = {};
+  std::span<const FusionRule* const> fusions = {};  // empty: nothing is fused
+  bool reuse = true;                                // false: every value keeps a place of its own
+  // Channel blocks to offer first; 0 = channels last. Empty: what suits the CPU.
+  std::vector<std::int64_t> blocks = {};
+  // Choices to take over, by node and pass, where they are offered: other batch sizes inherit those of the main program.
+  const Program* inherit = nullptr;
+  // Ids of candidates to take wherever they are offered, instead of choosing: for tests and experiments.
+  std::vector<std::string> prefer = {};
+  bool lanes = true;  // false: every task runs wide, in list order
+  Communicator* communicator = &alone();
+};
+
+// Throws std::invalid_argument for what the caller got wrong (names, a loss that is no scalar).
+Program compile(const Graph& graph, const CompileOptions& options, Lanes& lanes);
+}  // namespace autodidact::engine

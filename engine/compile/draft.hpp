@@ -1,0 +1,76 @@
+// engine/compile/draft.hpp: what the compile passes hand on to each other. Internal to engine/compile.
+#pragma once
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/compile/compile.hpp"
+
+namespace autodidact::engine::compile_passes {
+
+// One pass of one node, before its algorithm is chosen. `writes`: the gradients that are wanted of it.
+struct Step {
+  NodeId node;
+  Pass pass = Pass::forward;
+  std::vector<Operand> writes;
+};
+
+struct Buffer {
+  std::string name;
+  TensorType type;
+  std::size_t bytes = 0;
+  Place place;          // arena and own offsets are given by `place`
+};
+
+struct DraftTask {
+  Task task;  // without places
+  std::vector<int> reads, writes;  // buffers
+  int scratch = -1;
+  std::vector<std::pair<int, int>> in_place;  // (written buffer, read buffer) that may share an address
+};
+
+struct Draft {
+  const CompileOptions& options;
+  Lanes& lanes;
+  Graph graph;
+
+  // differentiate
+  std::vector<bool> needs_gradient = {};  // per value
+  std::vector<Step> steps = {};
+
+  // choose
+  std::vector<Buffer> buffers = {};
+  std::vector<DraftTask> tasks = {};
+  std::vector<std::string> slots = {};  // parameters and states touched
+  std::map<std::string, int> inputs = {}, outputs = {};  // name → buffer
+  std::set<std::string> gradients = {};
+  std::vector<std::string> dropped = {};
+  std::shared_ptr<Program::Replay> replay = {};
+
+  // schedule, place
+  std::vector<Phase> phases = {};
+  MemoryForecast memory = {};
+};
+
+Graph cut(const Graph& graph, const CompileOptions& options);
+Graph fuse(const Graph& graph, const CompileOptions& options);
+void differentiate(Draft& draft);
+void choose(Draft& draft);
+void schedule(Draft& draft);
+void place(Draft& draft);
+
+// The lane that a node runs in: 0 the wide lane, otherwise its exit.
+inline int lane_of(const Draft& draft, const Node& node) {
+  return draft.options.lanes && draft.options.backend == Backend::fast ? node.exit : 0;
+}
+// Runs `work` in that lane and waits: primitives must be made where they will run.
+inline void run_in_lane(const Draft& draft, int lane, const std::function<void(Lane&)>& work) {
+  if (lane == 0) draft.lanes.run_wide(work);
+  else draft.lanes.run_narrow(1, [&](Lane& narrow, int) { work(narrow); });
+}
+inline int threads_of(const Draft& draft, int lane) {
+  return lane == 0 ? draft.lanes.layout().wide : draft.lanes.layout().narrow_size;
+}
+}  // namespace autodidact::engine::compile_passes

@@ -1,0 +1,102 @@
+// schedule: put the tasks into phases. Each lane's tasks keep their list order; the trunk goes on as long as it can, then the
+// branches that are ready run side by side in one split phase, and so on in turn.
+#include <algorithm>
+#include <array>
+
+#include "engine/assert.hpp"
+#include "engine/compile/draft.hpp"
+
+namespace autodidact::engine::compile_passes {
+namespace {
+
+constexpr int kLanes = 5;  // the trunk and four exits
+
+class Scheduler {
+ public:
+  explicit Scheduler(Draft& draft) : draft_(draft), phase_of_(draft.tasks.size(), -1) {
+    find_dependencies();
+    for (std::size_t t = 0; t < draft.tasks.size(); ++t)
+      queues_[static_cast<std::size_t>(draft.tasks[t].task.exit)].push_back(static_cast<std::int32_t>(t));
+  }
+
+  void run() {
+    std::size_t done = 0;
+    while (done < draft_.tasks.size()) {
+      const std::size_t before = done;
+      done += add_wide();
+      done += add_split();
+      AUTODIDACT_ASSERT(done > before);
+    }
+  }
+
+ private:
+  // A task waits for whoever wrote what it reads, and for whoever used what it overwrites.
+  void find_dependencies() {
+    dependencies_.resize(draft_.tasks.size());
+    std::vector<std::vector<std::int32_t>> users(draft_.buffers.size());
+    std::vector<std::int32_t> writer(draft_.buffers.size(), -1);
+    for (std::int32_t t = 0; t < static_cast<std::int32_t>(draft_.tasks.size()); ++t) {
+      const DraftTask& task = draft_.tasks[static_cast<std::size_t>(t)];
+      auto& waits = dependencies_[static_cast<std::size_t>(t)];
+      for (const int b : task.reads)
+        if (const auto w = writer[static_cast<std::size_t>(b)]; w >= 0) waits.push_back(w);
+      for (const int b : task.writes)
+        for (const auto user : users[static_cast<std::size_t>(b)]) waits.push_back(user);
+      for (const int b : task.reads) users[static_cast<std::size_t>(b)].push_back(t);
+      for (const int b : task.writes) {
+        users[static_cast<std::size_t>(b)].push_back(t);
+        writer[static_cast<std::size_t>(b)] = t;
+      }
+    }
+  }
+
+  // Takes from the front of a lane's queue what depends only on earlier phases or on its own list.
+  std::vector<std::int32_t> take_ready(int lane) {
+    const auto l = static_cast<std::size_t>(lane);
+    std::vector<std::int32_t> list;
+    for (; heads_[l] < queues_[l].size(); ++heads_[l]) {
+      const std::int32_t t = queues_[l][heads_[l]];
+      const auto& waits = dependencies_[static_cast<std::size_t>(t)];
+      const bool ready = std::all_of(waits.begin(), waits.end(), [&](std::int32_t w) {
+        const int phase = phase_of_[static_cast<std::size_t>(w)];
+        const bool own = draft_.tasks[static_cast<std::size_t>(w)].task.exit == lane;
+        return phase >= 0 && (own || phase < now());
+      });
+      if (!ready) break;
+      phase_of_[static_cast<std::size_t>(t)] = now();
+      list.push_back(t);
+    }
+    return list;
+  }
+
+  int now() const { return static_cast<int>(draft_.phases.size()); }
+
+  std::size_t add_wide() {
+    auto list = take_ready(0);
+    const std::size_t count = list.size();
+    if (count) draft_.phases.push_back({true, {std::move(list)}});
+    return count;
+  }
+
+  std::size_t add_split() {
+    Phase phase{false, {}};
+    std::size_t count = 0;
+    for (int lane = 1; lane < kLanes; ++lane) {
+      auto list = take_ready(lane);
+      count += list.size();
+      if (!list.empty()) phase.lists.push_back(std::move(list));
+    }
+    if (count) draft_.phases.push_back(std::move(phase));
+    return count;
+  }
+
+  Draft& draft_;
+  std::vector<int> phase_of_;
+  std::vector<std::vector<std::int32_t>> dependencies_;
+  std::array<std::vector<std::int32_t>, kLanes> queues_;
+  std::array<std::size_t, kLanes> heads_{};
+};
+}  // namespace
+
+void schedule(Draft& draft) { Scheduler(draft).run(); }
+}  // namespace autodidact::engine::compile_passes

@@ -1,0 +1,80 @@
+// engine/compile/wiring.hpp: gives every operand of an emitted task its buffer, and adds the tasks that the engine itself
+// contributes: reorders, sums of gradients, packs. Internal to engine/compile.
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/compile/draft.hpp"
+#include "engine/compile/emission.hpp"
+
+namespace autodidact::engine::compile_passes {
+
+class Wiring {
+ public:
+  explicit Wiring(Draft& draft);
+
+  // What is known so far.
+  std::optional<TensorType> type_of(ValueId value) const;  // where it lies; empty: not produced yet
+  int summands(ValueId value) const;                       // gradients written for it so far
+  const std::string& keeps_key(NodeId node) const;
+  // What the forward candidate of this step's node keeps; for a forward step the candidate is `candidate` itself.
+  const std::vector<TensorType>& keeps(const Step& step, const Candidate& candidate) const;
+  // Bytes that would have to be reordered if the candidate were chosen.
+  std::size_t reorder_bytes(const Step& step, const Query& query, const Candidate& candidate) const;
+
+  // Adds the tasks of the chosen candidate. Call it in the lane of the step.
+  void add(const Step& step, const Query& query, const Candidate& candidate, Emission emission,
+           double measured_ms);
+  // Adds the one task of the reference backend.
+  void add_reference(const Step& step);
+  // After the last step: outputs and gradients that the caller asked for.
+  void finish();
+
+ private:
+  struct Chosen {  // of a node's forward pass
+    std::string key;
+    std::vector<TensorType> keep_types;
+    std::vector<int> keep_buffers;
+  };
+  struct Current {  // the step that is being wired
+    const Step& step;
+    const Node& node;
+    const Query* query;
+    const Candidate* candidate;
+    int lane;
+    std::vector<int> temporaries, packs;
+  };
+
+  int new_buffer(std::string name, TensorType type, Place place = {});
+  int new_blob(std::string name, std::size_t bytes, Place place = {});
+  int slot_buffer(const Value& value, Region region);
+  int input_buffer(const std::string& name, TensorType type);
+  int& base(ValueId value) { return base_[static_cast<std::size_t>(value.index)]; }
+  int base(ValueId value) const { return base_[static_cast<std::size_t>(value.index)]; }
+  std::vector<int>& gradients(ValueId value) { return gradients_[static_cast<std::size_t>(value.index)]; }
+  TensorType plain_type(ValueId value) const;
+  TensorType wanted_type(const Current& now, Operand operand) const;
+
+  int value_as(ValueId value, const TensorType& type, int lane);
+  int gradient_as(ValueId value, int summand, const TensorType& type, int lane);
+  int summed_gradient(ValueId value, const TensorType& type, int lane);
+  int reordered(int buffer, const TensorType& type, int lane);
+  int read(Current& now, Operand operand);
+  int written(Current& now, Operand operand);
+  int new_gradient(ValueId value, const TensorType& type);
+  void add_packs(Current& now, Emission& emission);
+  void push(const Current& now, std::string suffix, std::vector<int> reads, std::vector<int> writes,
+            Kernel kernel, std::size_t scratch_bytes, bool pack);
+  Task describe(const Node& node, Pass pass, std::string suffix, int lane) const;
+
+  Draft& draft_;
+  std::vector<int> base_;                      // per value: buffer, -1 before it is produced
+  std::vector<std::vector<int>> gradients_;    // per value: summands
+  std::vector<int> writers_;                   // per value: how many steps write its gradient
+  std::map<std::pair<int, std::pair<std::int64_t, int>>, int> copies_;  // (buffer, (block, lane)) → reordered buffer
+  std::vector<Chosen> chosen_;                 // per node
+  std::map<std::string, int> packed_;          // parameter, key, lane → buffer
+};
+}  // namespace autodidact::engine::compile_passes

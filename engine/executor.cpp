@@ -1,0 +1,99 @@
+#include "engine/executor.hpp"
+
+#include <chrono>
+#include <cmath>
+#include <limits>
+
+namespace autodidact::engine {
+namespace {
+
+bool is_backward(Pass pass) {
+  return pass == Pass::backward || pass == Pass::backward_data || pass == Pass::backward_weights;
+}
+
+bool finite(const void* data, const TensorType& type) {
+  const std::int64_t n = type.elements();
+  if (type.dtype == DType::f32) {
+    const auto* numbers = static_cast<const float*>(data);
+    for (std::int64_t i = 0; i < n; ++i)
+      if (!std::isfinite(numbers[i])) return false;
+  }
+  if (type.dtype == DType::f64) {
+    const auto* numbers = static_cast<const double*>(data);
+    for (std::int64_t i = 0; i < n; ++i)
+      if (!std::isfinite(numbers[i])) return false;
+  }
+  return true;
+}
+}  // namespace
+
+void Executor::run_task(Program& program, Lane& lane, std::int32_t index, StepFlags flags) {
+  const Task& task = program.tasks()[static_cast<std::size_t>(index)];
+  if (task.pack && !packs_stale_) return;
+  if (flags.forward_only && (is_backward(task.pass) || task.pass == Pass::commit)) return;
+  if (!flags.time_tasks) return task.kernel(lane, program.arguments(index));
+  const auto start = std::chrono::steady_clock::now();
+  task.kernel(lane, program.arguments(index));
+  const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - start;
+  double& best = task_ms_[static_cast<std::size_t>(index)];
+  best = std::min(best, time.count());
+}
+
+void Executor::run_phase(Program& program, const Phase& phase, StepFlags flags) {
+  if (phase.wide)
+    lanes_.run_wide([&](Lane& lane) {
+      for (const std::int32_t index : phase.lists.front()) run_task(program, lane, index, flags);
+    });
+  else
+    lanes_.run_narrow(static_cast<int>(phase.lists.size()), [&](Lane& lane, int list) {
+      for (const std::int32_t index : phase.lists[static_cast<std::size_t>(list)])
+        run_task(program, lane, index, flags);
+    });
+}
+
+void Executor::run(Program& program, ParameterStore& store, StepFlags flags) {
+  program.bind(store, arena_);
+  packs_stale_ = program.packed_version != store.version();
+  if (program.replay) program.replay->on = flags.replay;
+  if (flags.time_tasks && task_ms_.size() != program.tasks().size())
+    task_ms_.assign(program.tasks().size(), std::numeric_limits<double>::max());
+  store.stage();
+  for (const Phase& phase : program.phases()) run_phase(program, phase, flags);
+  program.packed_version = store.version();
+}
+
+std::optional<NonFinite> Executor::run_checked(Program& program, ParameterStore& store) {
+  program.bind(store, arena_);
+  packs_stale_ = true;
+  if (program.replay) program.replay->on = false;
+  store.stage();
+  std::optional<NonFinite> bad;
+  const auto check = [&](Lane& lane, std::int32_t index) {
+    if (bad) return;
+    run_task(program, lane, index, {});
+    const Task& task = program.tasks()[static_cast<std::size_t>(index)];
+    const Arguments arguments = program.arguments(index);
+    for (int i = 0; i < static_cast<int>(task.writes.size()) && !bad; ++i)
+      if (!finite(arguments.write(i), task.write_types[static_cast<std::size_t>(i)]))
+        bad = {task.name, task.write_names[static_cast<std::size_t>(i)], task.pass};
+  };
+  for (const Phase& phase : program.phases()) {
+    for (const auto& list : phase.lists) {
+      if (phase.wide)
+        lanes_.run_wide([&](Lane& lane) {
+          for (const std::int32_t index : list) check(lane, index);
+        });
+      else
+        lanes_.run_narrow(1, [&](Lane& lane, int) {
+          for (const std::int32_t index : list) check(lane, index);
+        });
+    }
+  }
+  return bad;
+}
+
+void Executor::snapshot(Program& program) {
+  if (program.replay)
+    program.replay->snapshot.assign(arena_.data(), arena_.data() + program.memory().arena);
+}
+}  // namespace autodidact::engine

@@ -1,0 +1,250 @@
+#include "ops/batch_norm_kernels.hpp"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "ops/batch_norm_runs.hpp"
+#include "ops/simd.hpp"
+
+namespace autodidact::ops::batch_norm_kernels {
+namespace {
+template <int kCount>
+inline void statistics_run(const Sweep& s, const Run& run, const float* x, ThreadMemory& memory) {
+  const std::int64_t lanes = kCount == kAny ? s.block : kCount;
+  x += run.offset;
+  for (std::int64_t l = 0; l < lanes; ++l) memory.shift[l] = x[channel_of<kCount>(l, s.block)];
+  sum_run<kCount, true>(run.count, s.block, x, x, memory.shift, memory.first, memory.second);
+  // Σx = Σd + n·k and Σx² = Σd² + 2k·Σd + n·k² for the n elements of a channel, shifted by k.
+  const double n = static_cast<double>(run.count / s.block);
+  double* sums = memory.sums + run.channel;
+  double* squares = sums + s.padded;
+  for (std::int64_t c = 0; c < s.block; ++c) {
+    const double k = static_cast<double>(memory.shift[c]), d = static_cast<double>(memory.first[c]);
+    sums[c] += d + n * k;
+    squares[c] += static_cast<double>(memory.second[c]) + k * (2 * d + n * k);
+  }
+}
+
+// The value in front of a ReLU without z: forward and backward must round alike, so both call this.
+inline float normalised(float x, float mean, float scale, float shift) {
+  return (x - mean) * scale + shift;
+}
+
+template <int kCount, bool kRelu, bool kAdd>
+inline void normalise_run(const Sweep& s, const Run& run, const Factors& f, const float* x,
+                          const float* z, float* y) {
+  const Spread<kCount> mean(f.mean + run.channel, s.block), scale(f.scale + run.channel, s.block),
+      shift(f.shift + run.channel, s.block);
+  x += run.offset;
+  y += run.offset;
+  if (kAdd) z += run.offset;
+  for_each<kCount>(run.count, s.block, y, [=](std::int64_t i, std::int64_t l) {
+    float value = normalised(x[i], mean[l], scale[l], shift[l]);
+    if (kAdd) value += z[i];
+    return kRelu && value < 0 ? 0.0F : value;  // NaN passes, so that a broken step is noticed
+  });
+}
+
+// dy' of a run: the summands added, and zero where the ReLU was closed. It is written to `to`, or to the thread's memory
+// if that is null, unless one summand is all there is to it.
+template <int kCount, Mask kMask>
+inline const float* gradient_run(const Sweep& s, const Run& run, const Factors& f, const float* x,
+                                 const Gradient& dy, float* to, float* memory) {
+  const float* first = dy.summands[0] + run.offset;
+  if (kMask == Mask::none && dy.count == 1 && to == nullptr) return first;
+  float* g = to == nullptr ? memory : to + run.offset;
+  for (int k = 1; k < dy.count; ++k) {
+    const float* next = dy.summands[k] + run.offset;
+#pragma GCC ivdep
+    for (std::int64_t i = 0; i < run.count; ++i) g[i] = first[i] + next[i];
+    first = g;
+  }
+  if constexpr (kMask == Mask::recompute) {
+    const Spread<kCount> mean(f.mean + run.channel, s.block), scale(f.scale + run.channel, s.block),
+        shift(f.shift + run.channel, s.block);
+    x += run.offset;
+    for_each<kCount>(run.count, s.block, g, [=](std::int64_t i, std::int64_t l) {
+      return normalised(x[i], mean[l], scale[l], shift[l]) > 0 ? first[i] : 0.0F;
+    });
+  } else if constexpr (kMask == Mask::output) {
+    const float* y = dy.output + run.offset;
+#pragma GCC ivdep
+    for (std::int64_t i = 0; i < run.count; ++i) g[i] = y[i] > 0 ? first[i] : 0.0F;
+  } else if (first != g) {
+    std::copy_n(first, run.count, g);
+  }
+  return g;
+}
+
+template <int kCount, Mask kMask>
+inline void reduce_run(const Sweep& s, const Run& run, const Factors& f, const float* x,
+                       const Gradient& dy, float* dz, ThreadMemory& memory) {
+  const float* g = gradient_run<kCount, kMask>(s, run, f, x, dy, dz, memory.gradient);
+  const std::int64_t lanes = kCount == kAny ? s.block : kCount;
+  for (std::int64_t l = 0; l < lanes; ++l)
+    memory.shift[l] = f.mean[run.channel + (channel_of<kCount>(l, s.block))];
+  sum_run<kCount, false>(run.count, s.block, g, x + run.offset, memory.shift, memory.first,
+                         memory.second);
+  double* sums = memory.sums + run.channel;
+  double* products = sums + s.padded;
+  for (std::int64_t c = 0; c < s.block; ++c) {
+    sums[c] += static_cast<double>(memory.first[c]);
+    products[c] += static_cast<double>(memory.second[c]);
+  }
+}
+
+template <int kCount, Mask kMask>
+inline void apply_run(const Sweep& s, const Run& run, const Factors& f, const float* x,
+                      const Gradient& dy, float* dx, ThreadMemory& memory) {
+  const float* g = gradient_run<kCount, kMask>(s, run, f, x, dy, nullptr, memory.gradient);
+  const Spread<kCount> mean(f.mean + run.channel, s.block), scale(f.scale + run.channel, s.block),
+      centre(f.centre + run.channel, s.block), slope(f.slope + run.channel, s.block);
+  x += run.offset;
+  dx += run.offset;
+  for_each<kCount>(run.count, s.block, dx, [=](std::int64_t i, std::int64_t l) {
+    return scale[l] * (g[i] - centre[l] - (x[i] - mean[l]) * slope[l]);
+  });
+}
+
+// A sweep's part for one thread: runs [begin, end).
+struct Part {
+  const Sweep& sweep;
+  std::int64_t begin, end;
+  ThreadMemory memory;
+};
+
+// Calls body with the number of lanes, a constant.
+template <class Body>
+inline void with_lanes(const Sweep& s, Body body) {
+  if (kLanes % s.block == 0)
+    body(std::integral_constant<int, kLanes>{});
+  else
+    body(std::integral_constant<int, kAny>{});
+}
+template <class Body>
+inline void with_lanes_and_mask(const Sweep& s, Mask mask, Body body) {
+  with_lanes(s, [&](auto lanes) {
+    if (mask == Mask::output)
+      body(lanes, std::integral_constant<Mask, Mask::output>{});
+    else if (mask == Mask::recompute)
+      body(lanes, std::integral_constant<Mask, Mask::recompute>{});
+    else
+      body(lanes, std::integral_constant<Mask, Mask::none>{});
+  });
+}
+
+AUTODIDACT_KERNEL void statistics_part(Part& p, const float* x) {
+  with_lanes(p.sweep, [&](auto lanes) {
+    for (std::int64_t i = p.begin; i < p.end; ++i)
+      statistics_run<lanes()>(p.sweep, Run(p.sweep, i), x, p.memory);
+  });
+}
+
+AUTODIDACT_KERNEL void normalise_part(Part& p, const Factors& f, const float* x, const float* z,
+                                      float* y, bool relu) {
+  with_lanes(p.sweep, [&](auto lanes) {
+    for (std::int64_t i = p.end; i-- > p.begin;) {
+      const Run run(p.sweep, i);
+      if (z != nullptr)
+        normalise_run<lanes(), true, true>(p.sweep, run, f, x, z, y);
+      else if (relu)
+        normalise_run<lanes(), true, false>(p.sweep, run, f, x, z, y);
+      else
+        normalise_run<lanes(), false, false>(p.sweep, run, f, x, z, y);
+    }
+  });
+}
+
+AUTODIDACT_KERNEL void reduce_part(Part& p, const Factors& f, const float* x, const Gradient& dy,
+                                   float* dz) {
+  with_lanes_and_mask(p.sweep, dy.mask, [&](auto lanes, auto mask) {
+    for (std::int64_t i = p.begin; i < p.end; ++i)
+      reduce_run<lanes(), mask()>(p.sweep, Run(p.sweep, i), f, x, dy, dz, p.memory);
+  });
+}
+
+AUTODIDACT_KERNEL void apply_part(Part& p, const Factors& f, const float* x, const Gradient& dy,
+                                  float* dx) {
+  with_lanes_and_mask(p.sweep, dy.mask, [&](auto lanes, auto mask) {
+    for (std::int64_t i = p.end; i-- > p.begin;)
+      apply_run<lanes(), mask()>(p.sweep, Run(p.sweep, i), f, x, dy, dx, p.memory);
+  });
+}
+
+std::size_t factors_bytes(const Sweep& s) {
+  return engine::aligned(sizeof(float) * static_cast<std::size_t>(6 * s.padded));
+}
+
+// Threads sum their runs, then their sums are added in the order of the threads.
+template <class Body>
+void sum_over_runs(engine::Lane& lane, const Sweep& s, double* sums, void* scratch, Body body) {
+  std::byte* threads = static_cast<std::byte*>(scratch) + factors_bytes(s);
+  const auto memory = [&](int thread) { return ThreadMemory(s, threads, thread); };
+  for (int t = 0; t < lane.size(); ++t) std::fill_n(memory(t).sums, 2 * s.padded, 0.0);
+  lane.parallel(s.runs, [&](std::int64_t begin, std::int64_t end, int thread) {
+    Part part{s, begin, end, memory(thread)};
+    body(part);
+  });
+  lane.parallel(2 * s.padded, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t c = begin; c < end; ++c) {
+      sums[c] = 0;
+      for (int t = 0; t < lane.size(); ++t) sums[c] += memory(t).sums[c];
+    }
+  });
+  sums[2 * s.padded] = static_cast<double>(s.samples);
+}
+}  // namespace
+
+Sweep::Sweep(const engine::TensorType& type)
+    : channels(type.shape[1]),
+      padded(type.channel_blocks() * type.format.block),
+      block(type.format.block),
+      blocks(type.channel_blocks()),
+      positions(type.shape[2] * type.shape[3]),
+      samples(type.shape[0] * positions),
+      run(std::clamp(kRunElements / block, std::int64_t{1}, positions)),
+      runs_per_plane((positions + run - 1) / run),
+      runs(type.shape[0] * blocks * runs_per_plane) {}
+
+std::size_t Sweep::scratch_bytes(int threads) const {
+  return factors_bytes(*this) + ThreadMemory::bytes(*this) * static_cast<std::size_t>(threads);
+}
+
+Factors factors(const Sweep& s, void* scratch) {
+  float* at = static_cast<float*>(scratch);
+  std::fill_n(at, 6 * s.padded, 0.0F);
+  return {at,
+          at + s.padded,
+          at + 2 * s.padded,
+          at + 3 * s.padded,
+          at + 4 * s.padded,
+          at + 5 * s.padded};
+}
+
+void statistics(engine::Lane& lane, const Sweep& sweep, const float* x, double* sums,
+                void* scratch) {
+  sum_over_runs(lane, sweep, sums, scratch, [&](Part& part) { statistics_part(part, x); });
+}
+
+void normalise(engine::Lane& lane, const Sweep& sweep, const Factors& f, const float* x,
+               const float* z, float* y, bool relu) {
+  lane.parallel(sweep.runs, [&](std::int64_t begin, std::int64_t end, int thread) {
+    Part part{sweep, begin, end, ThreadMemory(sweep, nullptr, thread)};
+    normalise_part(part, f, x, z, y, relu);
+  });
+}
+
+void reduce(engine::Lane& lane, const Sweep& sweep, const Factors& f, const float* x,
+            const Gradient& dy, float* dz, double* sums, void* scratch) {
+  sum_over_runs(lane, sweep, sums, scratch, [&](Part& part) { reduce_part(part, f, x, dy, dz); });
+}
+
+void apply(engine::Lane& lane, const Sweep& sweep, const Factors& f, const float* x,
+           const Gradient& dy, float* dx, void* scratch) {
+  std::byte* threads = static_cast<std::byte*>(scratch) + factors_bytes(sweep);
+  lane.parallel(sweep.runs, [&](std::int64_t begin, std::int64_t end, int thread) {
+    Part part{sweep, begin, end, ThreadMemory(sweep, threads, thread)};
+    apply_part(part, f, x, dy, dx);
+  });
+}
+}  // namespace autodidact::ops::batch_norm_kernels

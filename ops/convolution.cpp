@@ -1,0 +1,189 @@
+#include "ops/convolution.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "engine/mutation.hpp"
+#include "engine/onednn.hpp"
+#include "ops/reference/convolution.hpp"
+
+namespace autodidact::ops {
+using engine::Arguments, engine::Candidate, engine::d_in, engine::d_out, engine::Emitter;
+using engine::in, engine::Lane, engine::mutated, engine::Operand, engine::out, engine::Pass;
+using engine::Query, engine::Shape, engine::TensorType;
+namespace onednn = engine::onednn;
+
+Convolution::Convolution(ConvolutionGeometry g) : geometry(g) {
+  if (g.groups < 1 || g.stride_h < 1 || g.stride_w < 1 || g.dilation_h < 1 || g.dilation_w < 1)
+    throw std::invalid_argument(fmt::format(
+        "[convolution] groups, strides and dilations must be at least 1, got {}", describe()));
+  if (g.pad_h < 0 || g.pad_w < 0)
+    throw std::invalid_argument(
+        fmt::format("[convolution] paddings must not be negative, got {}", describe()));
+}
+
+std::string Convolution::describe() const {
+  const ConvolutionGeometry& g = geometry;
+  return fmt::format("groups {} stride {}x{} pad {}x{} dilation {}x{}", g.groups, g.stride_h,
+                     g.stride_w, g.pad_h, g.pad_w, g.dilation_h, g.dilation_w);
+}
+
+std::vector<engine::Port> Convolution::inputs() const {
+  return {{"x"}, {"w", engine::Role::parameter}};
+}
+
+std::vector<Shape> Convolution::infer(std::string_view node, std::span<const Shape> inputs) const {
+  const ConvolutionGeometry& g = geometry;
+  const Shape &x = inputs[0], &w = inputs[1];
+  const auto check = [&](bool good, const std::string& sentence) {
+    engine::require(good, kind(), node, sentence);
+  };
+  check(x.rank() == 4 && x.count() > 0, "x must be (N,C,H,W) and not empty, got " + x.text());
+  check(w.rank() == 4 && w.count() > 0, "w must be (K,C/G,R,S) and not empty, got " + w.text());
+  check(x[1] % g.groups == 0 && w[0] % g.groups == 0,
+        fmt::format("{} groups must divide C = {} and K = {}", g.groups, x[1], w[0]));
+  check(w[1] == x[1] / g.groups,
+        fmt::format("w must be ({0},{1},R,S) for x {2} in {3} group(s), got {4}", w[0],
+                    x[1] / g.groups, x.text(), g.groups, w.text()));
+  const auto extent = [&](std::int64_t size, std::int64_t pad, std::int64_t kernel,
+                          std::int64_t dilation, std::int64_t stride, const char* axis) {
+    const std::int64_t window = dilation * (kernel - 1) + 1;
+    check(window <= size + 2 * pad,
+          fmt::format("the window is {} pixels {}, but x has only {} with its padding", window,
+                      axis, size + 2 * pad));
+    return (size + 2 * pad - window) / stride + 1;
+  };
+  return {{x[0], w[0], extent(x[2], g.pad_h, w[2], g.dilation_h, g.stride_h, "high"),
+           extent(x[3], g.pad_w, w[3], g.dilation_w, g.stride_w, "wide")}};
+}
+
+std::vector<engine::BackwardTask> Convolution::backward() const {
+  return {{Pass::backward_data, {d_in(0)}}, {Pass::backward_weights, {d_in(1)}}};
+}
+
+void Convolution::reference(Pass pass, const engine::ReferenceArguments& a) const {
+  if (pass == Pass::forward)
+    reference::convolution_y(geometry, a.inputs[0], a.inputs[1], a.outputs[0]);
+  if (pass == Pass::backward_data && a.d_inputs[0])
+    reference::convolution_dx(geometry, a.d_outputs[0], a.inputs[1], a.d_inputs[0]);
+  if (pass == Pass::backward_weights && a.d_inputs[1])
+    reference::convolution_dw(geometry, a.inputs[0], a.d_outputs[0], a.d_inputs[1]);
+}
+
+// ---- the fast path -------------------------------------------------------------------------------------------------
+
+namespace {
+
+void emit_from_packed_weights(Emitter& emitter, const onednn::ConvolutionAlgorithm& algorithm,
+                              Operand from, Operand to) {
+  Operand weights = in(1);
+  if (!algorithm.weights_plain())
+    weights = emitter.pack(in(1), algorithm.weights_key(), algorithm.weights_bytes(),
+                           [pack = algorithm.make_pack()](Lane&, const Arguments& a) {
+                             pack.execute({a.read(0), a.write(0)});
+                           });
+  const onednn::Primitive primitive = algorithm.make();
+  emitter.task({"",
+                {from, weights},
+                {to},
+                primitive.scratch_bytes(),
+                [primitive](Lane&, const Arguments& a) {
+                  primitive.execute({a.read(0), a.read(1), a.write(0)}, a.scratch());
+                }});
+}
+
+void emit_backward_weights(Emitter& emitter, const onednn::ConvolutionAlgorithm& algorithm) {
+  const Operand blob =
+      algorithm.weights_plain() ? d_in(1) : emitter.temporary(algorithm.weights_bytes());
+  const onednn::Primitive primitive = algorithm.make();
+  emitter.task({"",
+                {in(0), d_out()},
+                {blob},
+                primitive.scratch_bytes(),
+                [primitive](Lane&, const Arguments& a) {
+                  primitive.execute({a.read(0), a.read(1), a.write(0)}, a.scratch());
+                }});
+  if (!algorithm.weights_plain())
+    emitter.task({"unpack",
+                  {blob},
+                  {d_in(1)},
+                  0,
+                  [unpack = algorithm.make_unpack()](Lane&, const Arguments& a) {
+                    unpack.execute({a.read(0), a.write(0)});
+                  }});
+}
+
+Candidate make_candidate(Pass pass, const onednn::ConvolutionProblem& problem,
+                         const onednn::ConvolutionAlgorithm& algorithm, bool winograd) {
+  Candidate candidate;
+  candidate.id = winograd ? "winograd" : "direct";
+  candidate.implementation = algorithm.implementation();
+  switch (pass) {
+    case Pass::backward_data:
+      candidate.types = {{d_out(), problem.y}, {d_in(0), problem.x}};
+      candidate.emit = [algorithm](Emitter& emitter) {
+        emit_from_packed_weights(emitter, algorithm, d_out(), d_in(0));
+      };
+      break;
+    case Pass::backward_weights:
+      candidate.types = {{in(0), problem.x}, {d_out(), problem.y}};
+      candidate.emit = [algorithm](Emitter& emitter) { emit_backward_weights(emitter, algorithm); };
+      break;
+    default:
+      candidate.types = {{in(0), problem.x}, {out(), problem.y}};
+      candidate.emit = [algorithm](Emitter& emitter) {
+        emit_from_packed_weights(emitter, algorithm, in(0), out());
+      };
+  }
+  return candidate;
+}
+
+onednn::ConvolutionProblem make_problem(const ConvolutionGeometry& g, const Query& query) {
+  onednn::ConvolutionProblem problem{{},           {},          query.inputs[1], g.groups,
+                                     g.stride_h,   g.stride_w,  g.pad_h,         g.pad_w,
+                                     g.dilation_h, g.dilation_w};
+  // The mutants lose one row or column of the padding before the picture; the adapter adds it behind.
+  const auto lost = [](std::int64_t pad) { return std::max<std::int64_t>(0, pad - 1); };
+  if (query.pass == Pass::forward && mutated("convolution.fast.y")) problem.pad_w = lost(g.pad_w);
+  if (query.pass == Pass::backward_data && mutated("convolution.fast.dx"))
+    problem.pad_h = lost(g.pad_h);
+  if (query.pass == Pass::backward_weights && mutated("convolution.fast.dw"))
+    problem.pad_w = lost(g.pad_w);
+  return problem;
+}
+
+// Where F(4×4,3×3) exists at all.
+bool winograd_fits(const onednn::ConvolutionProblem& p) {
+  return p.y.format.block == 16 && p.x.format.block == 16 && p.groups == 1 && p.weights[2] == 3 &&
+         p.weights[3] == 3 && p.stride_h == 1 && p.stride_w == 1 && p.dilation_h == 1 &&
+         p.dilation_w == 1;
+}
+}  // namespace
+
+std::vector<Candidate> Convolution::candidates(const Query& query) const {
+  onednn::ConvolutionProblem problem = make_problem(geometry, query);
+  const Shape &x = query.inputs[0], &y = query.outputs[0];
+  std::vector<Candidate> candidates;
+  const auto offer = [&](std::int64_t x_block, std::int64_t y_block) {
+    problem.x = query.type(x, x_block);
+    problem.y = query.type(y, y_block);
+    for (const bool winograd : {true, false}) {
+      if (winograd && (query.only_direct || !winograd_fits(problem))) continue;
+      for (const onednn::ConvolutionAlgorithm& algorithm :
+           onednn::convolution_algorithms(query.pass, query.mode, problem, winograd)) {
+        // Plain loops only where the library has nothing for plain tensors either: another block, with a reorder, is better.
+        if (algorithm.reference() && y_block != 1) continue;
+        candidates.push_back(make_candidate(query.pass, problem, algorithm, winograd));
+      }
+    }
+  };
+  for (const std::int64_t block : query.blocks) {
+    // An image of few channels would be mostly padding in blocks: the library has kernels that read it plain.
+    if (x[1] < block) offer(1, block);
+    offer(block, block);
+  }
+  return candidates;
+}
+}  // namespace autodidact::ops

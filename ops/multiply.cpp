@@ -1,0 +1,119 @@
+#include "ops/multiply.hpp"
+
+#include <fmt/format.h>
+
+#include "engine/mutation.hpp"
+#include "ops/reference/multiply.hpp"
+#include "ops/simd.hpp"
+
+namespace autodidact::ops {
+using engine::Arguments, engine::Candidate, engine::d_in, engine::d_out, engine::Emitter;
+using engine::in, engine::Lane, engine::mutated, engine::out, engine::Pass, engine::Query;
+using engine::Shape, engine::TensorType;
+
+namespace {
+
+// y may be an input, dx may be dy: each number is read before it is written. Padded channels stay zero: 0·0.
+AUTODIDACT_KERNEL void product(const float* x, const float* g, float* y, std::int64_t begin,
+                               std::int64_t end) {
+#pragma GCC ivdep
+  for (std::int64_t i = begin; i < end; ++i) y[i] = x[i] * g[i];
+}
+
+AUTODIDACT_KERNEL void both_products(const float* x, const float* g, const float* dy, float* dx,
+                                     float* dg, std::int64_t begin, std::int64_t end) {
+#pragma GCC ivdep
+  for (std::int64_t i = begin; i < end; ++i) {
+    const float d = dy[i];
+    dx[i] = d * g[i];
+    dg[i] = d * x[i];
+  }
+}
+
+void emit_forward(Emitter& emitter, std::int64_t elements) {
+  emitter.task({"", {in(0), in(1)}, {out()}, 0, [=](Lane& lane, const Arguments& arguments) {
+                  const auto *x = arguments.read<float>(0), *g = arguments.read<float>(1);
+                  const bool wrong = mutated("multiply.fast.y");  // squares x
+                  lane.parallel(elements, [&](std::int64_t begin, std::int64_t end, int) {
+                    product(x, wrong ? x : g, arguments.write<float>(0), begin, end);
+                  });
+                }});
+}
+
+void emit_both_gradients(Emitter& emitter, std::int64_t elements) {
+  emitter.task({"",
+                {in(0), in(1), d_out()},
+                {d_in(0), d_in(1)},
+                0,
+                [=](Lane& lane, const Arguments& arguments) {
+                  const auto *x = arguments.read<float>(0), *g = arguments.read<float>(1);
+                  // Wrong: the factor is the gradient's own input.
+                  const float* factor_of_dx = mutated("multiply.fast.dx") ? x : g;
+                  const float* factor_of_dg = mutated("multiply.fast.dg") ? g : x;
+                  lane.parallel(elements, [&](std::int64_t begin, std::int64_t end, int) {
+                    both_products(factor_of_dg, factor_of_dx, arguments.read<float>(2),
+                                  arguments.write<float>(0), arguments.write<float>(1), begin, end);
+                  });
+                }});
+}
+
+// Of input i alone: the other input is all that must have been kept.
+void emit_one_gradient(Emitter& emitter, std::int64_t elements, int i) {
+  emitter.task(
+      {"", {in(1 - i), d_out()}, {d_in(i)}, 0, [=](Lane& lane, const Arguments& arguments) {
+         lane.parallel(elements, [&](std::int64_t begin, std::int64_t end, int) {
+           product(arguments.read<float>(0), arguments.read<float>(1), arguments.write<float>(0),
+                   begin, end);
+         });
+       }});
+}
+}  // namespace
+
+std::vector<Shape> Multiply::infer(std::string_view node, std::span<const Shape> inputs) const {
+  engine::require(inputs[0] == inputs[1], kind(), node,
+                  fmt::format("x and g must have the same shape, got {} and {}", inputs[0].text(),
+                              inputs[1].text()));
+  return {inputs[0]};
+}
+
+std::vector<engine::BackwardTask> Multiply::backward() const {
+  return {{Pass::backward, {d_in(0), d_in(1)}}};
+}
+
+void Multiply::reference(Pass pass, const engine::ReferenceArguments& arguments) const {
+  const auto &x = arguments.inputs[0], &g = arguments.inputs[1];
+  if (pass == Pass::forward)
+    reference::multiply_forward(x, g, arguments.outputs[0]);
+  else
+    reference::multiply_backward(x, g, arguments.d_outputs[0], arguments.d_inputs[0],
+                                 arguments.d_inputs[1]);
+}
+
+std::vector<Candidate> Multiply::candidates(const Query& query) const {
+  std::vector<Candidate> candidates;
+  for (const std::int64_t block : query.blocks) {
+    const TensorType type = query.type(query.inputs[0], block);
+    const std::int64_t elements = type.elements();
+    Candidate own;
+    own.id = "own";
+    own.implementation = "own: one sweep";
+    own.types = {
+        {in(0), type}, {in(1), type}, {query.pass == Pass::forward ? out() : d_out(), type}};
+    const bool dx = query.needs_gradient[0], dg = query.needs_gradient[1];
+    if (dx) own.types.push_back({d_in(0), type});
+    if (dg) own.types.push_back({d_in(1), type});
+    if (query.pass == Pass::forward) {
+      own.in_place = {{out(), in(0)}, {out(), in(1)}};
+      own.emit = [=](Emitter& emitter) { emit_forward(emitter, elements); };
+    } else {
+      own.in_place = {{dx ? d_in(0) : d_in(1), d_out()}};
+      own.emit = [=](Emitter& emitter) {
+        dx&& dg ? emit_both_gradients(emitter, elements)
+                : emit_one_gradient(emitter, elements, dx ? 0 : 1);
+      };
+    }
+    candidates.push_back(std::move(own));
+  }
+  return candidates;
+}
+}  // namespace autodidact::ops

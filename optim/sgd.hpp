@@ -1,0 +1,52 @@
+// optim/sgd.hpp: stochastic gradient descent with momentum, exactly as torch.optim.SGD defines it.
+//
+// Source    Polyak 1964; Nesterov's form and the place of the learning rate as in Sutskever et al. 2013, "On the importance
+//           of initialization and momentum in deep learning", in the variant of PyTorch's documentation of SGD.
+// Symbols   w parameter, g gradient, v momentum (starts at 0), η learning rate, μ momentum factor, δ weight decay
+//
+//   g ← g + δ·w                 coupled: decay is part of the gradient, and so of the momentum
+//   v ← μ·v + g                 the first step has v = g, as PyTorch's buffer that starts as the first gradient
+//   w ← w − η·(g + μ·v)         Nesterov
+//   w ← w − η·v                 otherwise; with μ = 0 v is g, and the store's momentum is left alone
+//
+// Dampening is 0. η multiplies v, not g, so a change of η acts on the whole memory at once.
+// Only the named parameters change, in value and in momentum: those for which a program writes a gradient. No gradient is
+// not a zero gradient: it means no decay and no drift either.
+#pragma once
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/parameter_store.hpp"
+#include "engine/threads.hpp"
+#include "optim/parameter_chunks.hpp"
+
+namespace autodidact::optim {
+
+struct SgdOptions {
+  double momentum = 0.9;
+  double weight_decay = 5e-4;
+  bool nesterov = false;
+  // false: no decay for what scales or shifts a channel. That is every parameter of rank 1: in these networks the γ and β of
+  // batch norms ("layer1.0.bn1.weight", "layer1.0.bn1.bias") and the biases of linear layers ("fc4.bias").
+  bool decay_batch_norm = true;
+};
+
+class Sgd {
+ public:
+  // `gradients`: Program::gradients(). Throws std::invalid_argument if a number is negative or not finite, if Nesterov has no
+  // momentum, or if the layout lacks a name.
+  Sgd(const SgdOptions& options, const engine::ParameterLayout& layout,
+      std::span<const std::string> gradients);
+
+  // One sweep over values, gradients and momentum of the store, in its master type (f32 or f64). The caller publishes the new
+  // values (ParameterStore::commit). Each element is computed alone: the result does not depend on the lane.
+  void step(engine::Lane& lane, engine::ParameterStore& store, double learning_rate) const;
+
+  const SgdOptions& options() const { return options_; }
+
+ private:
+  SgdOptions options_;
+  std::vector<Chunk> chunks_;
+};
+}  // namespace autodidact::optim

@@ -1,0 +1,190 @@
+// What compile decides, looked at from outside: cut, feeds, sharing of memory, lanes, same bits.
+#include "engine/compile/compile.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "engine/executor.hpp"
+#include "engine/random.hpp"
+#include "ops/convolution.hpp"
+#include "ops/multiply.hpp"
+#include "ops/sigmoid.hpp"
+
+using namespace autodidact::engine;
+using autodidact::ops::Convolution;
+using autodidact::ops::Multiply;
+using autodidact::ops::Sigmoid;
+
+namespace {
+
+constexpr std::int64_t kBatch = 4, kChannels = 24, kSide = 9;
+
+ValueId convolution(Graph& graph, const std::string& name, ValueId x) {
+  return apply(graph, name, Convolution({.pad_h = 1, .pad_w = 1}),
+               {x, graph.parameter(name + ".weight", {kChannels, kChannels, 3, 3})});
+}
+
+// A trunk of four layers, each with a branch of its own, joined at the end: y = Π branches.
+Graph branched_graph() {
+  Graph graph;
+  ValueId trunk = graph.input("x", {kBatch, kChannels, kSide, kSide}, Role::activation);
+  std::vector<ValueId> branches;
+  for (int k = 1; k <= 4; ++k) {
+    const std::string n = std::to_string(k);
+    trunk = apply(graph, "trunk" + n, Sigmoid(), {convolution(graph, "conv" + n, trunk)});
+    const auto scope = graph.exit(k);
+    ValueId branch = convolution(graph, "branch" + n + ".a", trunk);
+    branch = apply(graph, "branch" + n + ".gate", Multiply(), {branch, trunk});
+    branches.push_back(apply(graph, "branch" + n + ".b", Sigmoid(), {convolution(graph, "branch" + n + ".c", branch)}));
+  }
+  ValueId y = branches[0];
+  for (std::size_t k = 1; k < 4; ++k) y = apply(graph, "join" + std::to_string(k), Multiply(), {y, branches[k]});
+  graph.output("y", y);
+  graph.output("first branch", branches[0]);
+  return graph;
+}
+
+CompileOptions options_of() {
+  CompileOptions options;
+  options.choose = Choose::fixed;
+  options.cotangents = {"y"};
+  options.differentiate = {"x"};
+  return options;
+}
+
+std::vector<double> random_numbers(std::int64_t count, std::uint64_t sample) {
+  Random random(3, Purpose::probe, 0, sample);
+  std::vector<double> numbers(static_cast<std::size_t>(count));
+  for (double& number : numbers) number = 0.1 * random.normal();
+  return numbers;
+}
+
+// One step from fixed numbers: y, dx and every parameter's gradient.
+std::vector<std::vector<double>> step(const Graph& graph, const CompileOptions& options, Lanes& lanes) {
+  ParameterStore store(std::make_shared<const ParameterLayout>(graph), DType::f32);
+  std::uint64_t sample = 0;
+  for (const Slot& slot : store.layout().parameters())
+    store.set(Section::values, slot, random_numbers(slot.count, ++sample));
+  Program program = compile(graph, options, lanes);
+  program.set("x", random_numbers(kBatch * kChannels * kSide * kSide, 100));
+  program.set("d/join3", random_numbers(kBatch * kChannels * kSide * kSide, 101));
+  Executor executor(lanes);
+  executor.run(program, store);
+  executor.run(program, store);  // a second step must find nothing of the first
+  std::vector<std::vector<double>> results{program.get("y"), program.get("d/x")};
+  for (const Slot& slot : store.layout().parameters()) results.push_back(store.get(Section::gradients, slot));
+  return results;
+}
+}  // namespace
+
+TEST_CASE("sharing memory changes no bit and saves most of it") {
+  const Graph graph = branched_graph();
+  Lanes lanes;
+  CompileOptions shared = options_of(), separate = options_of();
+  separate.reuse = false;
+  CHECK(step(graph, shared, lanes) == step(graph, separate, lanes));
+  const std::size_t small = compile(graph, shared, lanes).memory().arena;
+  const std::size_t large = compile(graph, separate, lanes).memory().arena;
+  CHECK(small < large * 2 / 3);
+}
+
+TEST_CASE("two compilations and two runs give the same bits") {
+  const Graph graph = branched_graph();
+  Lanes lanes;
+  CHECK(step(graph, options_of(), lanes) == step(graph, options_of(), lanes));
+}
+
+TEST_CASE("lanes of one thread compute what the wide lane of one thread computes, bit for bit") {
+  const Graph graph = branched_graph();
+  Lanes lanes(1);
+  CompileOptions wide = options_of();
+  wide.lanes = false;
+  CHECK(step(graph, options_of(), lanes) == step(graph, wide, lanes));
+}
+
+TEST_CASE("branches run in split phases, one list a lane, forward and backward, and the trunk runs wide") {
+  Lanes lanes;
+  const Program program = compile(branched_graph(), options_of(), lanes);
+  bool forward = false, backward = false;
+  for (const Phase& phase : program.phases()) {
+    if (phase.wide) {
+      for (const auto task : phase.lists.front()) CHECK(program.tasks()[static_cast<std::size_t>(task)].exit == 0);
+      continue;
+    }
+    for (const auto& list : phase.lists)
+      for (const auto task : list)
+        CHECK(program.tasks()[static_cast<std::size_t>(task)].exit == program.tasks()[static_cast<std::size_t>(list.front())].exit);
+    if (phase.lists.size() != 4) continue;
+    const Pass pass = program.tasks()[static_cast<std::size_t>(phase.lists.back().back())].pass;
+    (pass == Pass::forward ? forward : backward) = true;
+  }
+  CHECK(forward);
+  CHECK(backward);
+}
+
+TEST_CASE("cut keeps only what an output needs, and a fed value needs nothing before it") {
+  Lanes lanes(1);
+  const Graph graph = branched_graph();
+  CompileOptions options;
+  options.choose = Choose::fixed;
+  options.gradients = false;
+  options.outputs = {"first branch"};
+  const auto names = [](const Program& program) {
+    std::vector<std::string> nodes;
+    for (const Task& task : program.tasks())
+      if (!task.node.empty() && std::find(nodes.begin(), nodes.end(), task.node) == nodes.end()) nodes.push_back(task.node);
+    return nodes;
+  };
+  CHECK(names(compile(graph, options, lanes)) ==
+        std::vector<std::string>{"conv1", "trunk1", "branch1.a", "branch1.gate", "branch1.c", "branch1.b"});
+  options.feeds = {"trunk1"};
+  const Program fed = compile(graph, options, lanes);
+  CHECK(names(fed) == std::vector<std::string>{"branch1.a", "branch1.gate", "branch1.c", "branch1.b"});
+  CHECK(fed.inputs().contains("trunk1"));
+  CHECK_FALSE(fed.inputs().contains("x"));
+}
+
+TEST_CASE("a program writes only gradients that something depends on, and says which") {
+  Lanes lanes(1);
+  const Graph graph = branched_graph();
+  CompileOptions options;
+  options.choose = Choose::fixed;
+  options.cotangents = {"first branch"};
+  options.outputs = {"first branch"};
+  const Program program = compile(graph, options, lanes);
+  const std::vector<std::string> gradients(program.gradients().begin(), program.gradients().end());
+  CHECK(gradients == std::vector<std::string>{"branch1.a.weight", "branch1.c.weight", "conv1.weight"});
+}
+
+TEST_CASE("another batch size inherits the choices of the main program") {
+  Lanes lanes(1);
+  const Graph graph = branched_graph();
+  CompileOptions winograd = options_of();
+  winograd.prefer = {"winograd"};
+  const Program main = compile(graph, winograd, lanes);
+  CompileOptions heir = options_of();
+  heir.inherit = &main;
+  const Program second = compile(graph, heir, lanes);
+  const auto choices = [](const Program& program) {
+    std::vector<std::string> all;
+    for (const Task& task : program.tasks()) all.push_back(task.name + task.candidate + task.implementation);
+    return all;
+  };
+  CHECK(choices(second) == choices(main));
+}
+
+TEST_CASE("compile refuses names that the graph does not have") {
+  Lanes lanes(1);
+  const Graph graph = branched_graph();
+  const auto refused = [&](auto change) {
+    CompileOptions options = options_of();
+    change(options);
+    CHECK_THROWS_AS(compile(graph, options, lanes), std::invalid_argument);
+  };
+  refused([](CompileOptions& o) { o.outputs = {"nothing"}; });
+  refused([](CompileOptions& o) { o.feeds = {"nothing"}; });
+  refused([](CompileOptions& o) { o.cotangents = {"nothing"}; });
+  refused([](CompileOptions& o) { o.differentiate = {"trunk1"}; });
+}

@@ -1,0 +1,108 @@
+#include "engine/threads.hpp"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <mutex>
+#include <set>
+#include <stdexcept>
+#include <thread>
+
+using namespace autodidact::engine;
+
+namespace {
+
+// Counts the threads that are inside at the same time, and all that ever were.
+class Census {
+ public:
+  void enter() {
+    const std::lock_guard lock(mutex_);
+    all_.insert(std::this_thread::get_id());
+    most_ = std::max(most_, ++inside_);
+  }
+  void leave() {
+    const std::lock_guard lock(mutex_);
+    --inside_;
+  }
+  int most() const { return most_; }
+  bool seen(std::thread::id id) const { return all_.contains(id); }
+
+ private:
+  std::mutex mutex_;
+  std::set<std::thread::id> all_;
+  int inside_ = 0, most_ = 0;
+};
+
+void linger() { std::this_thread::sleep_for(std::chrono::milliseconds(5)); }
+}  // namespace
+
+TEST_CASE("a lane's loop covers every index once, in the same parts every time") {
+  Lanes lanes;
+  for (const std::int64_t n : {0, 1, 3, 1000}) {
+    std::vector<std::atomic<int>> hits(static_cast<std::size_t>(n));
+    std::vector<std::int64_t> begins[2];
+    for (auto& round : begins) {
+      std::mutex mutex;
+      std::set<std::int64_t> starts;
+      lanes.run_wide([&](Lane& lane) {
+        lane.parallel(n, [&](std::int64_t begin, std::int64_t end, int thread) {
+          CHECK(thread < lane.size());
+          for (std::int64_t i = begin; i < end; ++i) ++hits[static_cast<std::size_t>(i)];
+          const std::lock_guard lock(mutex);
+          starts.insert(begin);
+        });
+      });
+      round.assign(starts.begin(), starts.end());
+    }
+    CHECK(begins[0] == begins[1]);
+    for (const auto& hit : hits) CHECK(hit == 2);
+  }
+}
+
+TEST_CASE("the wide lane computes on its own threads, as many as are allowed and not the caller's") {
+  Lanes lanes;
+  Census census;
+  lanes.run_wide([&](Lane& lane) {
+    CHECK(lane.size() == allowed_cores());
+    lane.parallel(lane.size(), [&](std::int64_t, std::int64_t, int) {
+      census.enter();
+      linger();
+      census.leave();
+    });
+  });
+  CHECK(census.most() == allowed_cores());
+  CHECK_FALSE(census.seen(std::this_thread::get_id()));
+}
+
+TEST_CASE("narrow lanes run side by side and never on more threads than are allowed") {
+  Lanes lanes;
+  Census census;
+  std::atomic<int> done = 0;
+  lanes.run_narrow(8, [&](Lane& lane, int) {
+    CHECK(lane.size() == lanes.layout().narrow_size);
+    lane.parallel(16, [&](std::int64_t, std::int64_t, int) {
+      census.enter();
+      linger();
+      census.leave();
+    });
+    ++done;
+  });
+  CHECK(done == 8);
+  CHECK(census.most() <= allowed_cores());
+  CHECK(census.most() == lanes.layout().narrow_count * lanes.layout().narrow_size);
+}
+
+TEST_CASE("what goes wrong in a lane reaches the caller, and the lane lives on") {
+  Lanes lanes(1);
+  CHECK_THROWS_AS(lanes.run_wide([](Lane&) { throw std::runtime_error("broken"); }), std::runtime_error);
+  CHECK_THROWS_AS(lanes.run_narrow(2, [](Lane&, int) { throw std::runtime_error("broken"); }),
+                  std::runtime_error);
+  bool ran = false;
+  lanes.run_wide([&](Lane&) { ran = true; });
+  CHECK(ran);
+}
+
+TEST_CASE("a lane never has more threads than the machine allows") {
+  CHECK(Lanes(1000).layout().wide == allowed_cores());
+  CHECK(Lanes(1).layout().wide == 1);
+}

@@ -1,0 +1,126 @@
+#include "ops/convolution.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <stdexcept>
+
+#include "tests/ops/op_harness.hpp"
+
+namespace {
+using namespace autodidact;
+using engine::Graph, engine::Role, engine::Shape, engine::ValueId;
+using ops::Convolution, ops::ConvolutionGeometry;
+
+// F(4×4,3×3) adds and subtracts multiples of up to 8 of its inputs before and after the products (Lavin & Gray 2016, §4.3):
+// about ten times the rounding error of the direct sum.
+constexpr double kWinogradTolerance = 10 * testing::kF32Tolerance;
+
+testing::OpCase convolution(Shape x, Shape w, ConvolutionGeometry geometry) {
+  return {.build =
+              [=](Graph& graph) {
+                return engine::apply(
+                    graph, "y", Convolution(geometry),
+                    {graph.input("x", x, Role::activation), graph.parameter("w", w)});
+              },
+          .differentiate = {"x"}};
+}
+
+testing::OpCase dense() {
+  return convolution({2, 5, 6, 7}, {4, 5, 3, 3}, {.pad_h = 1, .pad_w = 1});
+}
+
+// The kinds of layer that the networks have, small, with channels that do not fill their blocks and odd sides.
+std::vector<testing::OpCase> layers() {
+  const ConvolutionGeometry same{.pad_h = 1, .pad_w = 1};
+  return {
+      convolution({2, 3, 8, 8}, {16, 3, 3, 3}, same),                     // stem
+      convolution({1, 3, 15, 15}, {16, 3, 7, 7}, {1, 2, 2, 3, 3}),        // ImageNet stem
+      convolution({2, 24, 5, 5}, {24, 24, 3, 3}, same),                   // basic block
+      convolution({2, 16, 7, 7}, {24, 16, 3, 3}, {1, 2, 2, 1, 1}),        // strided
+      convolution({2, 24, 5, 5}, {40, 24, 1, 1}, {}),                     // pointwise
+      convolution({2, 16, 7, 7}, {32, 16, 1, 1}, {1, 2, 2}),              // shortcut
+      convolution({2, 4, 16, 16}, {8, 4, 1, 1}, {1, 2, 2}),               // shortcut, few channels
+      convolution({2, 24, 6, 6}, {24, 1, 3, 3}, {24, 1, 1, 1, 1}),        // depthwise
+      convolution({2, 32, 7, 7}, {32, 1, 3, 3}, {32, 2, 2, 1, 1}),        // depthwise, strided
+      convolution({2, 32, 5, 5}, {32, 4, 3, 3}, {8, 1, 1, 1, 1}),         // grouped
+      convolution({2, 16, 7, 7}, {16, 16, 3, 3}, {1, 1, 1, 2, 2, 2, 2}),  // dilated
+      convolution({1, 2, 6, 5}, {3, 2, 2, 3}, {1, 2, 1, 0, 1, 1, 2}),     // everything unequal
+  };
+}
+
+ValueId node_of(Shape x, Shape w, ConvolutionGeometry geometry = {}) {
+  Graph graph;
+  return engine::apply(graph, "conv1", Convolution(geometry),
+                       {graph.input("x", x, Role::activation), graph.parameter("w", w)});
+}
+
+double dot(const std::vector<double>& a, const std::vector<double>& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+}  // namespace
+
+TEST_CASE("convolution: the gradient is the derivative, for every kind of layer") {
+  CHECK(testing::finite_difference_error(dense()) <= testing::kSmoothTolerance);
+  for (auto& layer : layers()) {
+    layer.directions = 1;
+    CHECK(testing::finite_difference_error(layer) <= testing::kSmoothTolerance);
+  }
+}
+
+TEST_CASE("convolution: fast is the reference, for every kind of layer") {
+  for (auto& layer : layers()) {
+    layer.direct = true;
+    CHECK(testing::worst(testing::fast_errors(layer)) <= testing::kF32Tolerance);
+  }
+}
+
+TEST_CASE("convolution: winograd is the reference but for its rounding") {
+  auto layer = convolution({2, 32, 9, 9}, {48, 32, 3, 3}, {.pad_h = 1, .pad_w = 1});
+  layer.prefer = {"winograd"};
+  CHECK(testing::worst(testing::fast_errors(layer)) <= kWinogradTolerance);
+}
+
+TEST_CASE("convolution: it is linear in x and in w, so dx.x = dw.w") {
+  for (const auto backend : {engine::Backend::reference, engine::Backend::fast})
+    for (auto& layer : layers()) {
+      const auto sizes = testing::run(layer, backend);
+      for (const char* name : {"x", "w"})
+        for (std::size_t i = 0; i < sizes.at("d/" + std::string(name)).size(); ++i)
+          layer.values[name].push_back(static_cast<double>(i * 7 % 16) / 8 - 1);
+      const auto result = testing::run(layer, backend);
+      const auto &x = layer.values["x"], &dx = result.at("d/x");
+      const double scale = std::sqrt(dot(dx, dx) * dot(x, x));
+      CHECK(std::abs(dot(dx, x) - dot(result.at("d/w"), layer.values["w"])) <=
+            testing::kF32Tolerance * scale);
+    }
+}
+
+TEST_CASE("convolution: bad shapes and geometries are named") {
+  using doctest::Contains;
+  CHECK_THROWS_WITH_AS(node_of({2, 4}, {4, 4, 3, 3}),
+                       "[convolution conv1] x must be (N,C,H,W) and not empty, got (2,4)",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(node_of({2, 4, 8, 8}, {4, 4, 3}),
+                       "[convolution conv1] w must be (K,C/G,R,S) and not empty, got (4,4,3)",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(node_of({2, 4, 8, 8}, {8, 3, 1, 1}), Contains("w must be (8,4,R,S)"),
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(node_of({2, 6, 8, 8}, {8, 2, 1, 1}, {.groups = 3}),
+                       Contains("3 groups must divide C = 6 and K = 8"), std::invalid_argument);
+  CHECK_THROWS_WITH_AS(node_of({2, 4, 8, 2}, {8, 4, 3, 3}),
+                       Contains("the window is 3 pixels wide, but x has only 2 with its padding"),
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(Convolution({.stride_h = 0}), Contains("must be at least 1"),
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(Convolution({.pad_w = -1}), Contains("must not be negative"),
+                       std::invalid_argument);
+}
+
+TEST_CASE("convolution: every mutant is caught") {
+  testing::check_mutants(
+      dense(), {"convolution.reference.y", "convolution.reference.dx", "convolution.reference.dw"},
+      {"convolution.fast.y", "convolution.fast.dx", "convolution.fast.dw"}, kWinogradTolerance);
+}

@@ -1,0 +1,24 @@
+// tests/ops/op_harness.hpp: what every op's test asks. The questions themselves are engine/gradient_check.hpp, which
+// `autodidact gradcheck` asks too; here is the third one: is each broken formula (engine/mutation.hpp) noticed?
+#pragma once
+#include <string>
+#include <vector>
+
+#include "engine/gradient_check.hpp"
+
+namespace autodidact::testing {
+
+using OpCase = engine::CheckCase;
+using engine::fast_errors;
+using engine::finite_difference_error;
+using engine::run;
+using engine::worst;
+
+// Each mutant must push the error above `tolerance`; CHECKs name the one that survives. Reference mutants are looked for by
+// finite differences, fast mutants by comparison with the reference.
+void check_mutants(const OpCase& op, const std::vector<std::string>& reference_mutants,
+                   const std::vector<std::string>& fast_mutants, double tolerance);
+
+inline constexpr double kSmoothTolerance = 1e-7;  // finite differences in f64 where the op is smooth
+inline constexpr double kF32Tolerance = 1e-5;     // sums of ≤ 1e4 f32 products, rounded at 6e-8 each
+}  // namespace autodidact::testing

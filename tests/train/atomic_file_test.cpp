@@ -1,0 +1,94 @@
+#include "train/atomic_file.hpp"
+
+#include <doctest/doctest.h>
+
+#include "tests/train/scratch.hpp"
+#include "train/errors.hpp"
+
+using namespace autodidact::train;
+using namespace autodidact::train::testing;
+
+TEST_CASE("an atomic file appears with all its bytes on commit and not before") {
+  const ScratchDirectory scratch;
+  AtomicFile file(scratch / "a.bin");
+  file.write("first ");
+  file.write("second");
+  CHECK_FALSE(std::filesystem::exists(scratch / "a.bin"));
+  file.commit();
+  CHECK(read_text(scratch / "a.bin") == "first second");
+  CHECK(scratch.names().size() == 1);
+  CHECK_THROWS_AS(file.write("more"), std::logic_error);
+  CHECK_THROWS_AS(file.commit(), std::logic_error);
+}
+
+TEST_CASE("an atomic file that is given up leaves the old file and no temporary") {
+  const ScratchDirectory scratch;
+  write_text(scratch / "a.bin", "old");
+  {
+    AtomicFile file(scratch / "a.bin");
+    file.write("new");
+    CHECK(scratch.names().size() == 2);
+  }
+  CHECK(read_text(scratch / "a.bin") == "old");
+  CHECK(scratch.names().size() == 1);
+}
+
+TEST_CASE("two writers of one file do not disturb each other: the later commit wins whole") {
+  const ScratchDirectory scratch;
+  AtomicFile one(scratch / "a.bin"), two(scratch / "a.bin");
+  one.write("one");
+  two.write("two, longer");
+  two.commit();
+  one.commit();
+  CHECK(read_text(scratch / "a.bin") == "one");
+  CHECK(scratch.names().size() == 1);
+}
+
+TEST_CASE("a write that fails half way leaves the old file and no temporary, and says why") {
+  const ScratchDirectory scratch;
+  write_text(scratch / "a.bin", "old");
+  const std::string big(100'000, 'x');
+  std::string message;
+  {
+    const FullDisk full(10'000);
+    AtomicFile file(scratch / "a.bin");
+    message = message_of<ResourceError>([&] { file.write(big); });
+    CHECK(scratch.names().size() == 1);
+    CHECK_THROWS_AS(file.commit(), std::logic_error);
+  }
+  CHECK(message == "cannot write " + (scratch / "a.bin").string() + ": File too large");
+  CHECK(read_text(scratch / "a.bin") == "old");
+}
+
+TEST_CASE("a read-only directory is a resource error and keeps the old file") {
+  const ScratchDirectory scratch;
+  write_text(scratch / "a.bin", "old");
+  std::string message;
+  {
+    const WithoutWriteAccess guard(scratch.path());
+    if (!guard.effective()) return;
+    message = message_of<ResourceError>([&] { write_file_atomically(scratch / "a.bin", "new"); });
+  }
+  CHECK(message == "cannot write " + (scratch / "a.bin").string() + ": Permission denied");
+  CHECK(read_text(scratch / "a.bin") == "old");
+  CHECK(scratch.names().size() == 1);
+}
+
+TEST_CASE("a missing directory, a directory and a device are refused as targets") {
+  const ScratchDirectory scratch;
+  const auto write_to = [](const std::filesystem::path& path) {
+    return message_of<ResourceError>([&] { write_file_atomically(path, "x"); });
+  };
+  CHECK(write_to(scratch / "no/such/a.bin").find("No such file or directory") != std::string::npos);
+  CHECK(write_to(scratch.path()).find("not a regular file") != std::string::npos);
+  CHECK(write_to("/dev/null") == "cannot write /dev/null: it exists and is not a regular file");
+}
+
+TEST_CASE("a symbolic link stays a link: the file it points to is replaced") {
+  const ScratchDirectory scratch;
+  write_text(scratch / "real.bin", "old");
+  std::filesystem::create_symlink("real.bin", scratch / "link.bin");
+  write_file_atomically(scratch / "link.bin", "new");
+  CHECK(std::filesystem::is_symlink(scratch / "link.bin"));
+  CHECK(read_text(scratch / "real.bin") == "new");
+}

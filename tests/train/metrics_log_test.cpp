@@ -1,0 +1,90 @@
+#include "train/metrics_log.hpp"
+
+#include <doctest/doctest.h>
+
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "tests/train/scratch.hpp"
+#include "train/errors.hpp"
+
+using namespace autodidact::train;
+using namespace autodidact::train::testing;
+
+TEST_CASE("a log line has every key, in the documented order") {
+  MetricsRow row{.step = 391,
+                 .epoch = 1.5,
+                 .lr = 0.1,
+                 .loss = 4.25,
+                 .loss_ce = 4,
+                 .loss_soft = 0.125,
+                 .loss_feature = 0.125};
+  row.accuracies = {{21.5, 22, 25.25, 26}, 27};
+  row.images_per_s = 812.5;
+  CHECK(to_json_line(row) ==
+        R"({"step":391,"epoch":1.5,"lr":0.1,"loss":4.25,"loss_ce":4,"loss_soft":0.125,)"
+        R"("loss_feature":0.125,"exits":[21.5,22,25.25,26],"ensemble":27,"images_per_s":812.5})");
+}
+
+TEST_CASE("what is missing or not finite is null") {
+  MetricsRow row{.step = 1};
+  row.loss = std::numeric_limits<double>::infinity();
+  row.loss_ce = -std::numeric_limits<double>::infinity();
+  row.accuracies.exits[3] = 50;
+  const auto json = nlohmann::json::parse(to_json_line(row));
+  for (const char* key :
+       {"lr", "loss", "loss_ce", "loss_soft", "loss_feature", "ensemble", "images_per_s"}) {
+    CHECK(json.at(key).is_null());
+  }
+  CHECK(json.at("exits") == nlohmann::json::array({nullptr, nullptr, nullptr, 50}));
+  CHECK_FALSE(json.contains("split"));
+}
+
+TEST_CASE("numbers read back to the same double with the fewest digits") {
+  for (const double value : {0.1, 1.0 / 3, 5e-324, 1.7976931348623157e308, -1e-7, 123456789012.5}) {
+    MetricsRow row;
+    row.loss = value;
+    CHECK(nlohmann::json::parse(to_json_line(row)).at("loss").get<double>() == value);
+  }
+  MetricsRow row;
+  row.loss = 0.3;
+  CHECK(to_json_line(row).find(R"("loss":0.3,)") != std::string::npos);
+}
+
+TEST_CASE("rows of an epoch name their split") {
+  MetricsRow row;
+  row.split = Split::train;
+  CHECK(nlohmann::json::parse(to_json_line(row)).at("split") == "train");
+  row.split = Split::validation;
+  CHECK(nlohmann::json::parse(to_json_line(row)).at("split") == "validation");
+}
+
+TEST_CASE("lines are in the file as soon as they are appended, after those of an earlier log") {
+  const ScratchDirectory scratch;
+  MetricsRow row{.step = 1};
+  MetricsLog(scratch / "metrics.jsonl").append(row);
+  MetricsLog log(scratch / "metrics.jsonl");
+  row.step = 2;
+  log.append(row);
+  std::string expected = to_json_line({.step = 1}) + "\n" + to_json_line({.step = 2}) + "\n";
+  CHECK(read_text(scratch / "metrics.jsonl") == expected);
+}
+
+TEST_CASE("a full disk is a resource error that leaves no half line") {
+  const ScratchDirectory scratch;
+  MetricsLog log(scratch / "metrics.jsonl");
+  const std::string line = to_json_line({.step = 1}) + "\n";
+  std::string message;
+  {
+    const FullDisk full(line.size() + 10);
+    log.append({.step = 1});
+    message = message_of<ResourceError>([&] { log.append({.step = 2}); });
+  }
+  CHECK(message == "cannot append to " + (scratch / "metrics.jsonl").string() + ": File too large");
+  CHECK(read_text(scratch / "metrics.jsonl") == line);
+}
+
+TEST_CASE("a log in a folder that does not exist is a resource error") {
+  const ScratchDirectory scratch;
+  CHECK_THROWS_AS(MetricsLog(scratch / "no/metrics.jsonl"), ResourceError);
+}

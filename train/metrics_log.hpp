@@ -1,0 +1,51 @@
+// metrics.jsonl: what a run measured, one JSON object per line, so that any tool can follow a run while it goes on.
+//
+//   {"step":391,"epoch":1,"lr":0.1,"loss":4.2,"loss_ce":…,"loss_soft":…,"loss_feature":…,
+//    "exits":[21.5,null,25,26.25],"ensemble":27,"images_per_s":812.5}
+//
+// Accuracies are in percent. What was not measured or is not finite is null (JSON knows no NaN). Numbers have the fewest
+// digits that read back to the same double. Rows of a whole epoch say `"split":"train"` or `"split":"validation"`.
+// Every line is one write, so a crash loses no line that was logged and another process never reads half of one.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "train/exit_accuracies.hpp"
+#include "train/file_descriptor.hpp"
+
+namespace autodidact::train {
+
+enum class Split { train, validation };
+
+struct MetricsRow {
+  std::int64_t step = 0;        ///< steps done since the run began
+  double epoch = 0;             ///< epochs done; a fraction in the middle of one
+  double lr = kMissing;         ///< learning rate of the step
+  double loss = kMissing;       ///< the total that is minimised
+  double loss_ce = kMissing;    ///< its cross-entropy part
+  double loss_soft = kMissing;  ///< its distillation part
+  double loss_feature = kMissing;
+  ExitAccuracies accuracies{};
+  double images_per_s = kMissing;
+  std::optional<Split> split{};  ///< for rows of a whole epoch
+};
+
+/// One line without the line's end.
+std::string to_json_line(const MetricsRow& row);
+
+class MetricsLog {
+ public:
+  /// Appends to `path`, which is created where it is missing. Throws ResourceError.
+  explicit MetricsLog(std::filesystem::path path);
+  /// Throws ResourceError, as when the disk is full; a line begun is then taken back.
+  void append(const MetricsRow& row);
+
+ private:
+  std::filesystem::path path_;
+  FileDescriptor file_;
+};
+
+}  // namespace autodidact::train

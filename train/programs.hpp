@@ -1,0 +1,47 @@
+// train/programs.hpp: the compiled programs of one network, one for each batch size and use, made when first asked for.
+//
+// All share the executor's arena and one parameter layout. The first training program measures its choices; those of other batch
+// sizes (the smaller last batch of an epoch, evaluation) inherit them.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+
+#include "engine/compile/compile.hpp"
+#include "engine/executor.hpp"
+#include "engine/parameter_store.hpp"
+#include "model/network.hpp"
+#include "model/recipe.hpp"
+
+namespace autodidact::train {
+
+// The graph of a network with its loss, for `batch` images.
+engine::Graph training_graph(const model::NetworkOptions& network, const model::Recipe& recipe,
+                             std::int64_t batch);
+
+class Programs {
+ public:
+  Programs(model::NetworkOptions network, model::Recipe recipe, engine::Lanes& lanes,
+           engine::Choose choose);
+
+  const model::NetworkOptions& network() const { return network_; }
+  const model::Recipe& recipe() const { return recipe_; }
+  const std::shared_ptr<const engine::ParameterLayout>& layout() const { return layout_; }
+
+  // Forward, loss, backward and running statistics.
+  engine::Program& training(std::int64_t batch);
+  // Logits by the running statistics; no gradients.
+  engine::Program& inference(std::int64_t batch);
+
+ private:
+  engine::Program make(std::int64_t batch, engine::Mode mode, const engine::Program* inherit);
+
+  model::NetworkOptions network_;
+  model::Recipe recipe_;
+  engine::Lanes& lanes_;
+  engine::Choose choose_;
+  std::shared_ptr<const engine::ParameterLayout> layout_;
+  std::map<std::int64_t, std::unique_ptr<engine::Program>> training_, inference_;
+  const engine::Program* main_ = nullptr;
+};
+}  // namespace autodidact::train

@@ -1,0 +1,92 @@
+#include "train/run_directory.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "train/atomic_file.hpp"
+#include "train/errors.hpp"
+
+namespace autodidact::train {
+namespace fs = std::filesystem;
+namespace {
+
+std::array<fs::path, 5> files_of(const RunDirectory& run) {
+  return {run.metrics(), run.config(), run.last_weights(), run.best_weights(), run.exits_chart()};
+}
+
+}  // namespace
+
+RunDirectory::RunDirectory(fs::path directory, ExistingRun existing)
+    : directory_(std::move(directory)) {
+  if (directory_.empty()) throw std::invalid_argument("the output directory has an empty name");
+  create();
+  lock();
+  if (existing == ExistingRun::refuse) require_no_run();
+  require_writable();
+  if (existing == ExistingRun::overwrite) remove_run();
+}
+
+void RunDirectory::create() const {
+  std::error_code error;
+  const fs::file_status status = fs::status(directory_, error);
+  if (fs::exists(status) && !fs::is_directory(status)) {
+    throw std::invalid_argument(fmt::format(
+        "the output directory {} is a file; choose another --out", directory_.string()));
+  }
+  fs::create_directories(directory_, error);
+  if (error) throw_resource_error("create the directory", directory_, error.value());
+}
+
+void RunDirectory::lock() {
+  lock_ = FileDescriptor(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!lock_.valid()) throw_resource_error("open the directory", directory_, errno);
+  // Other errors come from file systems without locks; a run there is as safe as the user is careful.
+  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    throw std::invalid_argument(fmt::format(
+        "another process is writing its run to {}; choose another --out", path().string()));
+  }
+}
+
+void RunDirectory::require_writable() const {
+  if (::faccessat(AT_FDCWD, directory_.c_str(), W_OK | X_OK, AT_EACCESS) != 0) {
+    throw_resource_error("write to the directory", directory_, errno);
+  }
+}
+
+void RunDirectory::require_no_run() const {
+  for (const fs::path& file : files_of(*this)) {
+    std::error_code error;
+    if (!fs::exists(fs::symlink_status(file, error))) continue;
+    throw std::invalid_argument(fmt::format(
+        "{} already holds a run ({}); choose another --out, or --overwrite to replace it",
+        directory_.string(), file.filename().string()));
+  }
+}
+
+void RunDirectory::remove_run() const {
+  std::vector<fs::path> doomed;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory_, error)) {
+    const std::string name = entry.path().filename().string();
+    for (const fs::path& file : files_of(*this)) {
+      const std::string own = file.filename().string();
+      if (name == own || name.starts_with(partial_prefix(own))) doomed.push_back(entry.path());
+    }
+  }
+  if (error) throw_resource_error("read the directory", directory_, error.value());
+  for (const fs::path& file : doomed) {
+    if (::unlink(file.c_str()) != 0) throw_resource_error("remove", file, errno);
+  }
+}
+
+}  // namespace autodidact::train

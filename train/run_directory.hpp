@@ -1,0 +1,48 @@
+// The folder that one training run writes: `train --out DIR`.
+//
+//   metrics.jsonl       what was measured, a line per log point    (train/metrics_log.hpp)
+//   config.toml         every option as used; `--config` takes it back
+//   last.safetensors    weights after the newest epoch             (train/safetensors.hpp)
+//   best.safetensors    weights of the epoch with the best ensemble
+//   exits.svg           accuracy of each exit against epoch        (train/chart.hpp)
+//
+// Two runs are never mixed in one folder. Where any of these files exists already, the run is refused, unless the user
+// says --overwrite: then these files (and what a killed process left of them) are removed before the run starts, and
+// nothing else is. Other files in the folder are no hindrance and are left alone. As long as the object lives the folder
+// is locked, so that a second process can neither write to it nor overwrite it.
+#pragma once
+
+#include <filesystem>
+
+#include "train/file_descriptor.hpp"
+
+namespace autodidact::train {
+
+enum class ExistingRun { refuse, overwrite };
+
+class RunDirectory {
+ public:
+  /// Creates the folder and its parents. Throws std::invalid_argument where the path is empty or a file, where it holds
+  /// a run and `existing` is refuse, or where another process is writing to it; ResourceError where the system refuses
+  /// to create or to write there, which is thus known before the first hour of training.
+  RunDirectory(std::filesystem::path directory, ExistingRun existing);
+
+  const std::filesystem::path& path() const { return directory_; }
+  std::filesystem::path metrics() const { return directory_ / "metrics.jsonl"; }
+  std::filesystem::path config() const { return directory_ / "config.toml"; }
+  std::filesystem::path last_weights() const { return directory_ / "last.safetensors"; }
+  std::filesystem::path best_weights() const { return directory_ / "best.safetensors"; }
+  std::filesystem::path exits_chart() const { return directory_ / "exits.svg"; }
+
+ private:
+  void create() const;
+  void lock();
+  void require_writable() const;
+  void require_no_run() const;
+  void remove_run() const;
+
+  std::filesystem::path directory_;
+  FileDescriptor lock_;
+};
+
+}  // namespace autodidact::train

@@ -1,0 +1,34 @@
+// train/tally.hpp: counts which exits got which images right.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "engine/program.hpp"
+#include "train/exit_accuracies.hpp"
+
+namespace autodidact::train {
+
+// Whose logits the ensemble averages: all four exits, or as the seed's program does while it trains, the deepest three
+// (divided by four, which changes no arg-max).
+enum class Ensemble : std::uint8_t { all, deepest_three };
+
+class Tally {
+ public:
+  explicit Tally(Ensemble ensemble = Ensemble::all) : ensemble_(ensemble) {}
+
+  // Reads "logits/1" … "logits/4" (N,Q) of a program that has just run; exits that it lacks stay missing, and so does the
+  // ensemble then. Allocates nothing.
+  void add(const engine::Program& program, std::span<const std::int32_t> labels);
+  void clear() { *this = Tally(ensemble_); }
+  std::int64_t images() const { return images_; }
+  ExitAccuracies accuracies() const;
+
+ private:
+  Ensemble ensemble_;
+  std::int64_t images_ = 0;
+  std::array<std::int64_t, kExits> correct_{};
+  std::array<bool, kExits> present_{};
+  std::int64_t ensemble_correct_ = 0;
+};
+}  // namespace autodidact::train

@@ -1,0 +1,69 @@
+// train/trainer.hpp: batch in, step done. The network, its parameters and its optimizer in one object; knows no files.
+//
+//   train::Trainer trainer(options, lanes);
+//   while (const data::Batch* batch = loader.next()) trainer.step(*batch, 0.1);
+#pragma once
+#include <cstdint>
+#include <memory>
+
+#include "data/loader.hpp"
+#include "engine/executor.hpp"
+#include "engine/parameter_store.hpp"
+#include "model/initialise.hpp"
+#include "model/network.hpp"
+#include "model/recipe.hpp"
+#include "optim/gradient_norm.hpp"
+#include "optim/sgd.hpp"
+#include "train/programs.hpp"
+#include "train/tally.hpp"
+
+namespace autodidact::train {
+
+struct TrainerOptions {
+  model::NetworkOptions network = {};
+  model::Recipe recipe = {};
+  model::InitialiseOptions initialise = {};
+  optim::SgdOptions sgd = {};
+  engine::Choose choose = engine::Choose::measure;
+  std::uint64_t seed = 0;
+  Ensemble ensemble = Ensemble::all;
+};
+
+// The loss of one step, and what it is made of: loss = ce + soft + feature, each with its weights.
+struct StepLoss {
+  double total = 0, ce = 0, soft = 0, feature = 0;
+};
+
+class Trainer {
+ public:
+  Trainer(TrainerOptions options, engine::Lanes& lanes);
+
+  // One step of SGD. The logits of the step are added to `tally` if given. Throws NumericalError, naming the first task and
+  // tensor that went wrong, if the loss or a gradient is not finite; parameters and statistics are then as they were.
+  StepLoss step(const data::Batch& batch, double learning_rate, Tally* tally = nullptr);
+
+  // Accuracies over one pass of the loader's current epoch, by the running statistics.
+  ExitAccuracies evaluate(data::Loader& loader);
+
+  engine::ParameterStore& store() { return store_; }
+  const engine::ParameterStore& store() const { return store_; }
+  Programs& programs() { return programs_; }
+  engine::Executor& executor() { return executor_; }
+  std::int64_t steps() const { return steps_; }
+  const TrainerOptions& options() const { return options_; }
+
+ private:
+  void feed(engine::Program& program, const data::Batch& batch) const;
+  StepLoss losses(const engine::Program& program) const;
+  [[noreturn]] void explain_failure(engine::Program& program, double loss, double norm);
+
+  TrainerOptions options_;
+  engine::Lanes& lanes_;
+  engine::Executor executor_;
+  Programs programs_;
+  engine::ParameterStore store_;
+  std::unique_ptr<optim::Sgd> sgd_;
+  std::unique_ptr<optim::GradientNorm> norm_;
+  std::int64_t steps_ = 0;
+};
+}  // namespace autodidact::train

@@ -1,0 +1,41 @@
+// train/training_run.hpp: a whole run: data, epochs, metrics, files. What `autodidact train` does with its options.
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "data/augment.hpp"
+#include "data/source.hpp"
+#include "data/split.hpp"
+#include "optim/schedule.hpp"
+#include "train/run_directory.hpp"
+#include "train/trainer.hpp"
+#include "train/weights.hpp"
+
+namespace autodidact::train {
+
+struct RunOptions {
+  TrainerOptions trainer = {};
+  ModelInfo info = {};             // written into the weights' metadata
+  optim::ScheduleOptions schedule = {};
+  int epochs = 250;
+  std::size_t batch = 128;
+  std::int64_t max_steps = 0;      // 0: no limit
+  data::Augmentation::Options augment = {};
+  data::Validation validation = data::Validation::held_out;
+  bool best_on_test = false;       // the seed's way; said so in the output
+  std::filesystem::path init_from = {};
+  std::filesystem::path directory = {};
+  ExistingRun existing = ExistingRun::refuse;
+  std::string config_text = {};
+};
+
+struct RunResult {
+  ExitAccuracies test = {};        // of the last epoch's weights
+  ExitAccuracies best = {};        // on validation, of the best epoch
+  int best_epoch = 0;              // counted from 1; 0: no epoch ended
+  std::int64_t steps = 0;
+};
+
+// Trains, printing progress to stderr and tables to stdout, and writes the run directory. The lanes are the caller's.
+RunResult run_training(const RunOptions& options, const data::Source& source, engine::Lanes& lanes);
+}  // namespace autodidact::train
