@@ -8,16 +8,18 @@
 namespace autodidact::cli {
 namespace {
 
-std::vector<int> parse_exits(const std::string& text) {
-  std::vector<int> exits;
-  if (text == "none") return exits;
+// "1,3" with numbers in low … high; "none" and "" are no number.
+std::vector<int> parse_numbers(const std::string& option, const std::string& text, int low, int high) {
+  std::vector<int> numbers;
+  if (text == "none") return numbers;
   std::istringstream parts(text);
   for (std::string part; std::getline(parts, part, ',');) {
-    if (part != "1" && part != "2" && part != "3")
-      throw std::invalid_argument(fmt::format("--feature-exits takes exits 1, 2, 3 joined by commas, or none; got {}", text));
-    exits.push_back(part[0] - '0');
+    const bool digit = part.size() == 1 && part[0] >= '0' + low && part[0] <= '0' + high;
+    if (!digit)
+      throw std::invalid_argument(fmt::format("{} takes numbers {} to {} joined by commas, or none; got {}", option, low, high, text));
+    numbers.push_back(part[0] - '0');
   }
-  return exits;
+  return numbers;
 }
 
 model::Stem parse_stem(const std::string& name) {
@@ -51,8 +53,7 @@ void NetworkArguments::declare(CLI::App& app) {
   app.add_option("--stem", stem, "cifar: 3x3 stride 1; imagenet: 7x7 stride 2 and max pooling");
   app.add_option("--groups", groups, "groups of the 3x3 convolutions; 0 = the model's");
   app.add_option("--width-per-group", width_per_group, "channels a group for 64 planes; 0 = the model's");
-  app.add_option("--dilate", dilate, "stages (2, 3, 4) that dilate instead of striding; bottleneck models")
-      ->delimiter(',')->check(CLI::Range(2, 4));
+  app.add_option("--dilate", dilate, "stages that dilate instead of striding, as 3,4; bottleneck models");
   app.add_flag("--zero-init-residual", zero_init_residual, "start each residual block as the identity");
   app.add_option("--compat", compat, "seed: behave as the published program where it differs")
       ->check(CLI::IsMember({"seed"}));
@@ -69,7 +70,7 @@ model::NetworkOptions NetworkArguments::options(const model::Recipe& recipe, std
   options.stem = parse_stem(stem);
   if (groups) options.groups = groups;
   if (width_per_group) options.width_per_group = width_per_group;
-  for (const int stage : dilate) options.replace_stride_with_dilation[static_cast<std::size_t>(stage - 2)] = true;
+  for (const int stage : parse_numbers("--dilate", dilate, 2, 4)) options.replace_stride_with_dilation[static_cast<std::size_t>(stage - 2)] = true;
   options.branches = recipe.branches;
   options.adaptation = recipe.adaptation_exits();
   if (seed_compat()) {
@@ -110,7 +111,7 @@ model::Recipe RecipeArguments::value() const {
   if (adaptation || no_adaptation) chosen.adaptation = adaptation;
   if (!feature_term.empty())
     chosen.feature_term = feature_term == "norm" ? model::FeatureTerm::norm : model::FeatureTerm::squares;
-  if (!feature_exits.empty()) chosen.feature_exits = parse_exits(feature_exits);
+  if (!feature_exits.empty()) chosen.feature_exits = parse_numbers("--feature-exits", feature_exits, 1, 3);
   model::check(chosen);
   return chosen;
 }
@@ -165,6 +166,13 @@ train::ModelInfo info_of(const train::SafetensorsFile& weights, const CLI::App& 
     found->adaptation_exits = wanted.adaptation_exits;
   }
   return *found;
+}
+
+void leave_network_to_weights(CLI::App& app) {
+  app.parse_complete_callback([&app] {
+    for (const char* name : {"--model", "--width", "--stem", "--classes", "--channels", "--side", "--recipe"})
+      if (CLI::Option* option = app.get_option_no_throw(name); option && option->count() == 0) option->configurable(false);
+  });
 }
 
 model::NetworkOptions network_of(const train::ModelInfo& info, const NetworkArguments& arguments) {

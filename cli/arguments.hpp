@@ -27,7 +27,7 @@ struct NetworkArguments {
   std::int64_t width = 64;
   std::string stem = "cifar";
   std::int64_t groups = 0, width_per_group = 0;  // 0: the architecture's
-  std::vector<int> dilate;                       // stages 2, 3, 4
+  std::string dilate;                            // stages, "3,4"
   bool zero_init_residual = false;
   std::string compat;
   void declare(CLI::App& app);
@@ -66,6 +66,10 @@ struct OptimizerArguments {
 train::ModelInfo info_of(const train::SafetensorsFile& weights, const CLI::App& app,
                          const NetworkArguments& network, const RecipeArguments& recipe,
                          const ImageArguments& images);
+
+// For commands that read weights: an option of the network that was not given is what the file says, so --dump-config must not
+// write its default. Call it before parse.
+void leave_network_to_weights(CLI::App& app);
 
 // The network that a ModelInfo describes.
 model::NetworkOptions network_of(const train::ModelInfo& info, const NetworkArguments& arguments);

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdio>
 #include <numeric>
+#include <sstream>
 
 #include "train/atomic_file.hpp"
 
@@ -74,6 +75,14 @@ std::string App::suggestion(const Arguments& arguments) const {
     return fmt::format("unknown option {}{}", name, near.empty() ? "" : "; did you mean " + near + "?");
   }
   return {};
+}
+
+std::string App::config_text() const {
+  std::istringstream lines(app_.config_to_str(true, false));
+  std::string text;
+  for (std::string line; std::getline(lines, line);)
+    if (!line.ends_with("=\"\"")) text += line + "\n";
+  return text;
 }
 
 void App::parse(const Arguments& arguments) {

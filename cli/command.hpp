@@ -43,8 +43,8 @@ class App {
 
   // Throws std::invalid_argument for a usage error, Answered where nothing is left to do.
   void parse(const Arguments& arguments);
-  // Every option as used, in the form that --config takes.
-  std::string config_text() const { return app_.config_to_str(true, false); }
+  // Every option as used, in the form that --config takes; those without a value are left out.
+  std::string config_text() const;
 
  private:
   std::string suggestion(const Arguments& arguments) const;

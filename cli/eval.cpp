@@ -50,6 +50,7 @@ int run_eval(const Arguments& arguments) {
   EvalArguments eval;
   App app("eval", "Accuracy of every exit and of the ensemble on the test half of a data set.");
   eval.declare(*app);
+  leave_network_to_weights(*app);
   app.parse(arguments);
 
   const train::SafetensorsFile weights = train::read_safetensors(eval.weights);

@@ -37,11 +37,11 @@ std::vector<GradientCase> cases_of(const std::string& op) {
 void print_head(std::FILE* to) {
   fmt::print(to,
              "gradient:  reference gradient against finite differences in f64, |fd - g.u| / max(|fd|, |g.u|, 0.01 |g|)\n"
-             "           at most {:.1e} = h^4/30 1e6 + 1.5 eps/h 1e5, with step h = {:.0e} and eps = 2.2e-16\n"
+             "           at most h^4/30 F + 1.5 eps/h 1e5 with step h, eps = 2.2e-16 and F = 1e6 (networks 1e14), the largest\n"
+             "           fifth derivative that is allowed for, relative to the slope\n"
              "fast:      fast path against reference, |fast - reference| / |reference|, the worst of values, gradients,\n"
-             "           statistics, channel blocks and numbers of threads\n\n",
-             engine::finite_difference_tolerance(), engine::kFiniteDifferenceStep);
-  fmt::print(to, "{:<20} {:<42} {:>9} {:>9} {:>9}\n", "op", "case", "gradient", "fast", "at most");
+             "           statistics, channel blocks and numbers of threads\n\n");
+  fmt::print(to, "{:<20} {:<42} {:>6} {:>9} {:>9} {:>9} {:>9}\n", "op", "case", "h", "gradient", "at most", "fast", "at most");
 }
 
 void print_reasons(std::FILE* to, const std::vector<GradientCase>& cases) {
@@ -60,13 +60,15 @@ nlohmann::ordered_json examine_all(std::FILE* to, const std::vector<GradientCase
   for (const GradientCase& one : cases) {
     const Verdict verdict = examine(one);
     failed += verdict.passed ? 0 : 1;
-    fmt::print(to, "{:<20} {:<42} {:>9.1e} {:>9.1e} {:>9.0e}  {}\n", one.op, one.shape, verdict.finite_differences,
-               verdict.fast, one.fast.value, verdict.passed ? "PASS" : "FAIL");
+    fmt::print(to, "{:<20} {:<42} {:>6.0e} {:>9.1e} {:>9.1e} {:>9.1e} {:>9.0e}  {}\n", one.op, one.shape, one.check.step,
+               verdict.finite_differences, verdict.finite_differences_tolerance, verdict.fast, one.fast.value,
+               verdict.passed ? "PASS" : "FAIL");
     std::fflush(to);
     list.push_back({{"op", one.op},
                     {"case", one.shape},
                     {"finite_differences", verdict.finite_differences},
-                    {"finite_differences_tolerance", engine::finite_difference_tolerance()},
+                    {"step", one.check.step},
+                    {"finite_differences_tolerance", verdict.finite_differences_tolerance},
                     {"fast", verdict.fast},
                     {"fast_tolerance", one.fast.value},
                     {"fast_reason", one.fast.reason},

@@ -27,7 +27,8 @@ std::vector<GradientCase> op_cases();
 std::vector<GradientCase> network_cases();
 
 struct Verdict {
-  double finite_differences = 0;  // reference gradient against finite differences of the reference
+  double finite_differences = 0;            // reference gradient against finite differences of the reference
+  double finite_differences_tolerance = 0;  // from the step and ε
   double fast = 0;                // fast path against reference
   bool passed = false;
 };

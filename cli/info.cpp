@@ -121,6 +121,7 @@ int run_info(const Arguments& arguments) {
   JsonOutput json;
   std::int64_t batch = 128;
   int threads = 0;
+  network.model.clear();  // no forecast
   App app("info", "This machine, its libraries, and the memory that training a model needs.");
   network.declare(*app);
   recipe.declare(*app);
@@ -139,7 +140,7 @@ int run_info(const Arguments& arguments) {
   info["openmp"] = {{"OMP_WAIT_POLICY", environment("OMP_WAIT_POLICY")}, {"GOMP_SPINCOUNT", environment("GOMP_SPINCOUNT")}};
   std::FILE* text = json.to_stdout() ? stderr : stdout;
   print_machine(text, info);
-  if (app->count("--model") > 0) {
+  if (!network.model.empty()) {
     const model::Recipe loss = recipe.value();
     info["memory"] = forecast(network.options(loss, images.classes, images.channels, images.side), loss, batch, lanes);
     print_memory(text, info["memory"]);

@@ -72,6 +72,7 @@ int run_trace(const Arguments& arguments) {
   TraceArguments trace;
   App app("trace", "One training step on a given batch; writes every value, gradient and updated parameter, by name.");
   trace.declare(*app);
+  leave_network_to_weights(*app);
   app.parse(arguments);
 
   const train::SafetensorsFile weights = train::read_safetensors(trace.weights);

@@ -82,6 +82,7 @@ train::RunOptions TrainArguments::options(const data::Source& source, std::strin
   run.directory = out;
   run.existing = overwrite ? train::ExistingRun::overwrite : train::ExistingRun::refuse;
   run.config_text = std::move(config_text);
+  if (json.to_stdout()) run.tables = stderr;
   return run;
 }
 

@@ -117,8 +117,7 @@ class Trial {
 using Direction = std::map<std::string, Numbers>;  // a tensor's name → u, for the tensors that move
 
 // Fourth-order central difference of Σ dy·y along u.
-double directional(Trial& trial, const Direction& direction) {
-  constexpr double h = kFiniteDifferenceStep;
+double directional(Trial& trial, const Direction& direction, double h) {
   const auto at = [&](double t) {
     for (const auto& [name, u] : direction) {
       Numbers moved = trial.numbers(name);
@@ -166,7 +165,7 @@ double finite_difference_error(const CheckCase& check) {
         got += dot(gradient, u);
         squares += dot(gradient, gradient);
       }
-      const double expected = directional(trial, direction);
+      const double expected = directional(trial, direction, check.step);
       const double scale = std::max({std::abs(expected), std::abs(got), 1e-2 * std::sqrt(squares), 1e-10});
       const double error = std::abs(expected - got) / scale;
       worst = std::isfinite(error) ? std::max(worst, error) : 1e30;

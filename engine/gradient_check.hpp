@@ -34,14 +34,17 @@ struct CheckCase {
   std::vector<std::int64_t> blocks = {1, 8, 16, 0};  // channel blocks for fast_errors; 0 = channels last
   std::vector<int> threads = {1, 0};                 // lane sizes for fast_errors; 0 = every allowed core
   bool direct = false;                               // only algorithms of full f32 accuracy
-  bool joint = false;  // directions move all differentiated tensors at once: cheap for whole networks
+  // Finite differences: the step h; whether a direction moves all differentiated tensors at once (cheap for whole networks);
+  // and how large |f⁽⁵⁾| may be, relative to the slope. Each batch norm multiplies it.
+  double step = 1e-3;
+  bool joint = false;
+  double fifth_derivative = 1e6;
 };
 
-// The step h, and the error that it leaves where |f⁽⁵⁾| ≤ 1e6 and Σ|dy·y| ≤ 1e5 times the slope that is looked for.
-inline constexpr double kFiniteDifferenceStep = 1e-3;
-constexpr double finite_difference_tolerance() {
-  constexpr double h = kFiniteDifferenceStep, epsilon = 2.2e-16;
-  return h * h * h * h / 30 * 1e6 + 1.5 * epsilon / h * 1e5;
+// The error that a right gradient may show: h⁴/30·|f⁽⁵⁾| + 1.5·ε/h·1e5, where Σ|dy·y| is at most 1e5 times the slope.
+constexpr double finite_difference_tolerance(double step, double fifth_derivative) {
+  constexpr double epsilon = 2.2e-16, kCancellation = 1e5;
+  return step * step * step * step / 30 * fifth_derivative + 1.5 * epsilon / step * kCancellation;
 }
 
 // The largest |fd − grad·u| / max(|fd|, |grad·u|, 0.01·‖grad‖), over every differentiated tensor (or all of them together) and

@@ -64,9 +64,9 @@ class ConvolutionAlgorithm {
   std::shared_ptr<const Implementation> implementation_;
 };
 
-// Every distinct implementation for `pass`, the library's favourite first, without those that are the same kernel for
-// an older instruction set, and with its general fall-backs (gemm, ref) only where nothing else exists. Empty if the
-// library has none.
+// Every distinct implementation for `pass`, the library's favourite first: without those that are the same kernel for an
+// older instruction set, the dense ones where there is one for depthwise, those known to be wrong, and the general
+// fall-backs (gemm, ref) unless nothing else exists. Empty if the library has none.
 std::vector<ConvolutionAlgorithm> convolution_algorithms(Pass pass, Mode mode,
                                                          const ConvolutionProblem& problem,
                                                          bool winograd);

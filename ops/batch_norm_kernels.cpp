@@ -9,25 +9,25 @@
 namespace autodidact::ops::batch_norm_kernels {
 namespace {
 template <int kCount>
+inline void spread(const float* from, std::int64_t block, float* to) {
+  for (std::int64_t l = 0; l < (kCount == kAny ? block : kCount); ++l)
+    to[l] = from[channel_of<kCount>(l, block)];
+}
+
+template <int kCount>
 inline void statistics_run(const Sweep& s, const Run& run, const float* x, ThreadMemory& memory) {
-  const std::int64_t lanes = kCount == kAny ? s.block : kCount;
   x += run.offset;
-  for (std::int64_t l = 0; l < lanes; ++l) memory.shift[l] = x[channel_of<kCount>(l, s.block)];
-  sum_run<kCount, true>(run.count, s.block, x, x, memory.shift, memory.first, memory.second);
+  spread<kCount>(x, s.block, memory.mean);  // for want of the mean: shifted by the first element
+  sum_run<kCount, Term::deviation>(run.count, s.block, x, x, memory);
   // Σx = Σd + n·k and Σx² = Σd² + 2k·Σd + n·k² for the n elements of a channel, shifted by k.
   const double n = static_cast<double>(run.count / s.block);
   double* sums = memory.sums + run.channel;
   double* squares = sums + s.padded;
   for (std::int64_t c = 0; c < s.block; ++c) {
-    const double k = static_cast<double>(memory.shift[c]), d = static_cast<double>(memory.first[c]);
+    const double k = static_cast<double>(memory.mean[c]), d = static_cast<double>(memory.first[c]);
     sums[c] += d + n * k;
     squares[c] += static_cast<double>(memory.second[c]) + k * (2 * d + n * k);
   }
-}
-
-// The value in front of a ReLU without z: forward and backward must round alike, so both call this.
-inline float normalised(float x, float mean, float scale, float shift) {
-  return (x - mean) * scale + shift;
 }
 
 template <int kCount, bool kRelu, bool kAdd>
@@ -45,46 +45,37 @@ inline void normalise_run(const Sweep& s, const Run& run, const Factors& f, cons
   });
 }
 
-// dy' of a run: the summands added, and zero where the ReLU was closed. It is written to `to`, or to the thread's memory
-// if that is null, unless one summand is all there is to it.
-template <int kCount, Mask kMask>
-inline const float* gradient_run(const Sweep& s, const Run& run, const Factors& f, const float* x,
-                                 const Gradient& dy, float* to, float* memory) {
-  const float* first = dy.summands[0] + run.offset;
-  if (kMask == Mask::none && dy.count == 1 && to == nullptr) return first;
+// dy of a run: the summands added, and zero where y is, if that is read. Written to `to`, or to the thread's memory if that
+// is null, unless one summand is all there is to it.
+inline const float* gradient_run(const Run& run, const Gradient& dy, float* to, float* memory) {
+  const float* sum = dy.summands[0] + run.offset;
+  if (dy.mask != Mask::output && dy.count == 1 && to == nullptr) return sum;
   float* g = to == nullptr ? memory : to + run.offset;
   for (int k = 1; k < dy.count; ++k) {
     const float* next = dy.summands[k] + run.offset;
 #pragma GCC ivdep
-    for (std::int64_t i = 0; i < run.count; ++i) g[i] = first[i] + next[i];
-    first = g;
+    for (std::int64_t i = 0; i < run.count; ++i) g[i] = sum[i] + next[i];
+    sum = g;
   }
-  if constexpr (kMask == Mask::recompute) {
-    const Spread<kCount> mean(f.mean + run.channel, s.block), scale(f.scale + run.channel, s.block),
-        shift(f.shift + run.channel, s.block);
-    x += run.offset;
-    for_each<kCount>(run.count, s.block, g, [=](std::int64_t i, std::int64_t l) {
-      return normalised(x[i], mean[l], scale[l], shift[l]) > 0 ? first[i] : 0.0F;
-    });
-  } else if constexpr (kMask == Mask::output) {
+  if (dy.mask == Mask::output) {
     const float* y = dy.output + run.offset;
 #pragma GCC ivdep
-    for (std::int64_t i = 0; i < run.count; ++i) g[i] = y[i] > 0 ? first[i] : 0.0F;
-  } else if (first != g) {
-    std::copy_n(first, run.count, g);
+    for (std::int64_t i = 0; i < run.count; ++i) g[i] = y[i] > 0 ? sum[i] : 0.0F;
+  } else if (sum != g) {
+    std::copy_n(sum, run.count, g);
   }
   return g;
 }
 
-template <int kCount, Mask kMask>
+template <int kCount, bool kRecompute>
 inline void reduce_run(const Sweep& s, const Run& run, const Factors& f, const float* x,
                        const Gradient& dy, float* dz, ThreadMemory& memory) {
-  const float* g = gradient_run<kCount, kMask>(s, run, f, x, dy, dz, memory.gradient);
-  const std::int64_t lanes = kCount == kAny ? s.block : kCount;
-  for (std::int64_t l = 0; l < lanes; ++l)
-    memory.shift[l] = f.mean[run.channel + (channel_of<kCount>(l, s.block))];
-  sum_run<kCount, false>(run.count, s.block, g, x + run.offset, memory.shift, memory.first,
-                         memory.second);
+  const float* g = gradient_run(run, dy, dz, memory.gradient);
+  spread<kCount>(f.mean + run.channel, s.block, memory.mean);
+  spread<kCount>(f.scale + run.channel, s.block, memory.scale);
+  spread<kCount>(f.shift + run.channel, s.block, memory.shift);
+  sum_run<kCount, kRecompute ? Term::where_open : Term::given>(run.count, s.block, g,
+                                                               x + run.offset, memory);
   double* sums = memory.sums + run.channel;
   double* products = sums + s.padded;
   for (std::int64_t c = 0; c < s.block; ++c) {
@@ -93,16 +84,18 @@ inline void reduce_run(const Sweep& s, const Run& run, const Factors& f, const f
   }
 }
 
-template <int kCount, Mask kMask>
+template <int kCount, bool kRecompute>
 inline void apply_run(const Sweep& s, const Run& run, const Factors& f, const float* x,
                       const Gradient& dy, float* dx, ThreadMemory& memory) {
-  const float* g = gradient_run<kCount, kMask>(s, run, f, x, dy, nullptr, memory.gradient);
+  const float* g = gradient_run(run, dy, nullptr, memory.gradient);
   const Spread<kCount> mean(f.mean + run.channel, s.block), scale(f.scale + run.channel, s.block),
-      centre(f.centre + run.channel, s.block), slope(f.slope + run.channel, s.block);
+      shift(f.shift + run.channel, s.block), centre(f.centre + run.channel, s.block),
+      slope(f.slope + run.channel, s.block);
   x += run.offset;
   dx += run.offset;
   for_each<kCount>(run.count, s.block, dx, [=](std::int64_t i, std::int64_t l) {
-    return scale[l] * (g[i] - centre[l] - (x[i] - mean[l]) * slope[l]);
+    const bool open = !kRecompute || normalised(x[i], mean[l], scale[l], shift[l]) > 0;
+    return scale[l] * ((open ? g[i] : 0.0F) - centre[l] - (x[i] - mean[l]) * slope[l]);
   });
 }
 
@@ -124,12 +117,10 @@ inline void with_lanes(const Sweep& s, Body body) {
 template <class Body>
 inline void with_lanes_and_mask(const Sweep& s, Mask mask, Body body) {
   with_lanes(s, [&](auto lanes) {
-    if (mask == Mask::output)
-      body(lanes, std::integral_constant<Mask, Mask::output>{});
-    else if (mask == Mask::recompute)
-      body(lanes, std::integral_constant<Mask, Mask::recompute>{});
+    if (mask == Mask::recompute)
+      body(lanes, std::true_type{});
     else
-      body(lanes, std::integral_constant<Mask, Mask::none>{});
+      body(lanes, std::false_type{});
   });
 }
 
@@ -143,7 +134,7 @@ AUTODIDACT_KERNEL void statistics_part(Part& p, const float* x) {
 AUTODIDACT_KERNEL void normalise_part(Part& p, const Factors& f, const float* x, const float* z,
                                       float* y, bool relu) {
   with_lanes(p.sweep, [&](auto lanes) {
-    for (std::int64_t i = p.end; i-- > p.begin;) {
+    for (std::int64_t i = p.begin; i < p.end; ++i) {
       const Run run(p.sweep, i);
       if (z != nullptr)
         normalise_run<lanes(), true, true>(p.sweep, run, f, x, z, y);
@@ -157,17 +148,17 @@ AUTODIDACT_KERNEL void normalise_part(Part& p, const Factors& f, const float* x,
 
 AUTODIDACT_KERNEL void reduce_part(Part& p, const Factors& f, const float* x, const Gradient& dy,
                                    float* dz) {
-  with_lanes_and_mask(p.sweep, dy.mask, [&](auto lanes, auto mask) {
+  with_lanes_and_mask(p.sweep, dy.mask, [&](auto lanes, auto recompute) {
     for (std::int64_t i = p.begin; i < p.end; ++i)
-      reduce_run<lanes(), mask()>(p.sweep, Run(p.sweep, i), f, x, dy, dz, p.memory);
+      reduce_run<lanes(), recompute()>(p.sweep, Run(p.sweep, i), f, x, dy, dz, p.memory);
   });
 }
 
 AUTODIDACT_KERNEL void apply_part(Part& p, const Factors& f, const float* x, const Gradient& dy,
                                   float* dx) {
-  with_lanes_and_mask(p.sweep, dy.mask, [&](auto lanes, auto mask) {
-    for (std::int64_t i = p.end; i-- > p.begin;)
-      apply_run<lanes(), mask()>(p.sweep, Run(p.sweep, i), f, x, dy, dx, p.memory);
+  with_lanes_and_mask(p.sweep, dy.mask, [&](auto lanes, auto recompute) {
+    for (std::int64_t i = p.begin; i < p.end; ++i)
+      apply_run<lanes(), recompute()>(p.sweep, Run(p.sweep, i), f, x, dy, dx, p.memory);
   });
 }
 

@@ -8,7 +8,6 @@
 // block; runs are added in f64 per thread, threads in their order: the same bits every time for one number of threads.
 // Σx and Σx² are sound for any mean: each run is shifted by its own first element (Chan, Golub & LeVeque 1983), and
 // Σx² − (Σx)²/M is taken in f64, where it costs nothing as long as |μ| < 1e4·σ.
-// The second sweep of each direction walks backwards: where the first one ended, the tensor is still in a cache.
 #pragma once
 #include <cstddef>
 #include <cstdint>

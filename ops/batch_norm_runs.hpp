@@ -68,27 +68,27 @@ inline void for_each(std::int64_t count, std::int64_t block, float* to, Value va
   }
 }
 
-// Private memory of one thread: two sums in f64 per channel; three arrays of lanes; a run of gradient.
+// Private memory of one thread: two sums in f64 per channel; five arrays of lanes; a run of gradient.
 struct ThreadMemory {
   static std::size_t lanes(const Sweep& s) {
     return static_cast<std::size_t>(std::max<std::int64_t>(s.block, kLanes));
   }
   static std::size_t bytes(const Sweep& s) {
     return engine::aligned(sizeof(double) * static_cast<std::size_t>(2 * s.padded)) +
-           3 * engine::aligned(sizeof(float) * lanes(s)) +
+           5 * engine::aligned(sizeof(float) * lanes(s)) +
            engine::aligned(sizeof(float) * static_cast<std::size_t>(s.run * s.block));
   }
   ThreadMemory(const Sweep& s, std::byte* threads, int thread) {
     std::byte* at = threads + bytes(s) * static_cast<std::size_t>(thread);
     sums = reinterpret_cast<double*>(at);
     at += engine::aligned(sizeof(double) * static_cast<std::size_t>(2 * s.padded));
-    for (float** array : {&first, &second, &shift})
+    for (float** array : {&first, &second, &mean, &scale, &shift})
       *array = reinterpret_cast<float*>(
           std::exchange(at, at + engine::aligned(sizeof(float) * lanes(s))));
     gradient = reinterpret_cast<float*>(at);
   }
   double* sums;
-  float *first, *second, *shift, *gradient;
+  float *first, *second, *mean, *scale, *shift, *gradient;
 };
 
 // Adds the lanes of a channel, in pairs: a[c] for c < block.
@@ -98,34 +98,48 @@ inline void fold(float* a, std::int64_t block) {
     for (std::int64_t l = 0; l < half; ++l) a[l] += a[l + half];
 }
 
-// Per channel c < block: first = Σg, second = Σ g·(x−shift) over a run; g = x − shift where kSquares. Four groups of lanes
-// at a time: their sums are taken in registers, so that the arrays are touched rarely enough.
-template <int kCount, bool kSquares>
+// The value in front of a ReLU without z: forward and backward must round alike, so all call this.
+inline float normalised(float x, float mean, float scale, float shift) {
+  return (x - mean) * scale + shift;
+}
+
+// What sum_run sums: g given · g where the ReLU was open, else 0 · x − μ itself.
+enum class Term : std::uint8_t { given, where_open, deviation };
+
+// Per channel c < block: first = Σg, second = Σ g·(x−μ) over a run. Four groups of lanes at a time: their sums are taken in
+// registers, so that the arrays are touched rarely enough. Factors per lane are in `memory`.
+template <int kCount, Term kTerm>
 inline void sum_run(std::int64_t count, std::int64_t block, const float* __restrict g,
-                    const float* __restrict x, const float* __restrict shift,
-                    float* __restrict first, float* __restrict second) {
+                    const float* __restrict x, const ThreadMemory& memory) {
+  const float *__restrict mean = memory.mean, *__restrict scale = memory.scale,
+                          *__restrict shift = memory.shift;
+  float* __restrict first = memory.first, * __restrict second = memory.second;
+  const auto term = [=](std::int64_t i, std::int64_t l) {
+    if (kTerm == Term::deviation) return x[i] - mean[l];
+    if (kTerm == Term::given) return g[i];
+    return normalised(x[i], mean[l], scale[l], shift[l]) > 0 ? g[i] : 0.0F;
+  };
   const std::int64_t lanes = kCount == kAny ? block : kCount;
   std::fill_n(first, lanes, 0.0F);
   std::fill_n(second, lanes, 0.0F);
   std::int64_t i = 0;
-  for (; i + 4 * lanes <= count; i += 4 * lanes, x += 4 * lanes, g += 4 * lanes) {
+  for (; i + 4 * lanes <= count; i += 4 * lanes) {
 #pragma GCC ivdep
     for (std::int64_t l = 0; l < lanes; ++l) {
-      const float d0 = x[l] - shift[l], d1 = x[lanes + l] - shift[l];
-      const float d2 = x[2 * lanes + l] - shift[l], d3 = x[3 * lanes + l] - shift[l];
-      const float g0 = kSquares ? d0 : g[l], g1 = kSquares ? d1 : g[lanes + l];
-      const float g2 = kSquares ? d2 : g[2 * lanes + l], g3 = kSquares ? d3 : g[3 * lanes + l];
+      const std::int64_t i0 = i + l, i1 = i0 + lanes, i2 = i1 + lanes, i3 = i2 + lanes;
+      const float g0 = term(i0, l), g1 = term(i1, l), g2 = term(i2, l), g3 = term(i3, l);
       first[l] += (g0 + g1) + (g2 + g3);
-      second[l] += (g0 * d0 + g1 * d1) + (g2 * d2 + g3 * d3);
+      second[l] += (g0 * (x[i0] - mean[l]) + g1 * (x[i1] - mean[l])) +
+                   (g2 * (x[i2] - mean[l]) + g3 * (x[i3] - mean[l]));
     }
   }
-  for (; i < count; i += lanes, x += lanes, g += lanes) {
+  for (; i < count; i += lanes) {
     const std::int64_t rest = std::min(lanes, count - i);
 #pragma GCC ivdep
     for (std::int64_t l = 0; l < rest; ++l) {
-      const float d = x[l] - shift[l], gl = kSquares ? d : g[l];
+      const float gl = term(i + l, l);
       first[l] += gl;
-      second[l] += gl * d;
+      second[l] += gl * (x[i + l] - mean[l]);
     }
   }
   fold<kCount>(first, block);

@@ -154,11 +154,16 @@ onednn::ConvolutionProblem make_problem(const ConvolutionGeometry& g, const Quer
   return problem;
 }
 
-// Where F(4×4,3×3) exists at all.
+// Where F(4×4,3×3) exists and its blocks are not mostly padding.
 bool winograd_fits(const onednn::ConvolutionProblem& p) {
-  return p.y.format.block == 16 && p.x.format.block == 16 && p.groups == 1 && p.weights[2] == 3 &&
-         p.weights[3] == 3 && p.stride_h == 1 && p.stride_w == 1 && p.dilation_h == 1 &&
-         p.dilation_w == 1;
+  return p.y.format.block == 16 && p.x.format.block == 16 && p.x.shape[1] >= 16 &&
+         p.y.shape[1] >= 16 && p.groups == 1 && p.weights[2] == 3 && p.weights[3] == 3 &&
+         p.stride_h == 1 && p.stride_w == 1 && p.dilation_h == 1 && p.dilation_w == 1;
+}
+
+// Measured: with fewer channels its transforms cost what its products save. Only the order of the offer follows from this.
+bool winograd_pays(const onednn::ConvolutionProblem& p) {
+  return std::min(p.x.shape[1], p.y.shape[1]) >= 32;
 }
 }  // namespace
 
@@ -169,7 +174,8 @@ std::vector<Candidate> Convolution::candidates(const Query& query) const {
   const auto offer = [&](std::int64_t x_block, std::int64_t y_block) {
     problem.x = query.type(x, x_block);
     problem.y = query.type(y, y_block);
-    for (const bool winograd : {true, false}) {
+    const bool first = winograd_pays(problem);
+    for (const bool winograd : {first, !first}) {
       if (winograd && (query.only_direct || !winograd_fits(problem))) continue;
       for (const onednn::ConvolutionAlgorithm& algorithm :
            onednn::convolution_algorithms(query.pass, query.mode, problem, winograd)) {

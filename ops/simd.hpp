@@ -24,7 +24,8 @@ namespace autodidact::ops {
 inline float fast_exp(float x) {
   x = x < -87.0F ? -87.0F : x;
   x = x > 88.0F ? 88.0F : x;
-  const float shifted = x * 1.44269504088896341F + 12582912.0F;  // 1.5·2^23: rounds to the nearest integer
+  const float shifted =
+      x * 1.44269504088896341F + 12582912.0F;  // 1.5·2^23: rounds to the nearest integer
   const float n = shifted - 12582912.0F;
   const float r = (x - n * 0.693359375F) - n * -2.12194440e-4F;  // ln 2 in two parts
   float p = 1.39262135e-3F;

@@ -152,9 +152,9 @@ class Run {
       log_.append(row);
     }
     progress_.clear();
-    fmt::print("{}", exit_table(fmt::format("epoch {}/{}, loss {:.4f}, accuracy in %", epoch_ + 1, options_.epochs,
+    fmt::print(options_.tables, "{}", exit_table(fmt::format("epoch {}/{}, loss {:.4f}, accuracy in %", epoch_ + 1, options_.epochs,
                                             train_row_.loss), rows));
-    std::fflush(stdout);
+    std::fflush(options_.tables);
     history_.push_back(judge ? accuracies : train_row_.accuracies);
     save(history_.back());
   }

@@ -1,5 +1,6 @@
 // train/training_run.hpp: a whole run: data, epochs, metrics, files. What `autodidact train` does with its options.
 #pragma once
+#include <cstdio>
 #include <filesystem>
 #include <string>
 
@@ -27,6 +28,7 @@ struct RunOptions {
   std::filesystem::path directory = {};
   ExistingRun existing = ExistingRun::refuse;
   std::string config_text = {};
+  std::FILE* tables = stdout;      // where the table of each epoch goes
 };
 
 struct RunResult {

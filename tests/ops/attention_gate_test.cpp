@@ -21,7 +21,7 @@ struct Planes {
   Shape x() const { return {kSamples, kChannels, x_height, x_width}; }
   Shape a() const { return {kSamples, kChannels, a_height, a_width}; }
 };
-// As trained; an odd stage; a attention map that is larger than x; of one pixel.
+// As trained; an odd stage; an attention map that is larger than x; of one pixel.
 constexpr Planes kPlanes[] = {{8, 8, 4, 4}, {7, 9, 4, 5}, {3, 4, 8, 7}, {5, 5, 1, 1}};
 
 testing::OpCase gate(const Planes& planes, std::vector<std::string> differentiate = {"x", "a"}) {

@@ -1,0 +1,59 @@
+// --dump-config writes what --config reads: the same options again.
+#include <doctest/doctest.h>
+
+#include "tests/cli/program.hpp"
+
+namespace {
+using namespace autodidact::cli::testing;
+
+struct Sample {
+  const char* command;
+  std::string options;
+  const char* shown;  // in the dump
+};
+
+const Sample kSamples[] = {
+    {"train", "--data synthetic:64 --out x --epochs 7 --alpha 0.25 --t2 --feature-exits 1,3 --no-decay-bn", "epochs=7"},
+    {"eval", "--weights w --data synthetic:64 --batch 32", "batch=32"},
+    {"init", "--out w --seed 5 --zero-init-residual", "seed=5"},
+    {"plan", "--batch 32 --choose fixed --model resnet50 --dilate 3,4", "batch=32"},
+    {"gradcheck", "--op relu --threads 1", "op=\"relu\""},
+    {"trace", "--weights w --batch b --out t --lr 0.01 --nesterov --backend reference", "lr=0.01"},
+    {"info", "--model resnet34 --batch 8", "model=\"resnet34\""},
+};
+}  // namespace
+
+TEST_CASE("config: what --dump-config writes, --config reads back") {
+  const ScratchDirectory folder;
+  const std::string config = (folder / "c.toml").string();
+  for (const Sample& sample : kSamples) {
+    CAPTURE(sample.command);
+    const std::string command = std::string(sample.command) + " ";
+    const Outcome dump = run(command + sample.options + " --dump-config");
+    INFO(dump.err);
+    REQUIRE(dump.status == 0);
+    CHECK(contains(dump.out, sample.shown));
+    write_text(config, dump.out);
+    const Outcome again = run(command + "--config " + config + " --dump-config");
+    INFO(again.err);
+    CHECK(again.status == 0);
+    CHECK(again.out == dump.out);
+  }
+}
+
+TEST_CASE("config: options on the command line win") {
+  const ScratchDirectory folder;
+  const std::string config = (folder / "c.toml").string();
+  write_text(config, "batch=32\nmodel=\"resnet50\"\n");
+  const Outcome dump = run("plan --config " + config + " --batch 16 --dump-config");
+  CHECK(dump.status == 0);
+  CHECK(contains(dump.out, "batch=16"));
+  CHECK(contains(dump.out, "model=\"resnet50\""));
+}
+
+TEST_CASE("config: a command that reads weights leaves to them what was not given") {
+  const Outcome dump = run("eval --weights w --data synthetic:64 --width 8 --dump-config");
+  CHECK(dump.status == 0);
+  CHECK(contains(dump.out, "width=8"));
+  CHECK_FALSE(contains(dump.out, "model="));
+}

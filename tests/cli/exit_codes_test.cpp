@@ -1,0 +1,121 @@
+// What each way to fail ends with: the code that scripts build on, and one sentence.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+
+#include "engine/threads.hpp"
+#include "tests/cli/program.hpp"
+
+namespace {
+using namespace autodidact::cli::testing;
+namespace fs = std::filesystem;
+
+void check_failure(const Outcome& outcome, int status, const std::vector<std::string>& parts) {
+  INFO(outcome.out, outcome.err);
+  CHECK(outcome.status == status);
+  CHECK(ends_with_sentence(outcome.err));
+  for (const std::string& part : parts) {
+    CAPTURE(part);
+    CHECK(contains(outcome.err, part));
+  }
+}
+
+// No partly written file is left behind, visible or hidden.
+void check_holds_only(const ScratchDirectory& folder, const std::vector<std::string>& names) {
+  auto found = folder.names();
+  std::sort(found.begin(), found.end());
+  CHECK(found == names);
+}
+}  // namespace
+
+TEST_CASE("program: without a command, or with --help, it says what there is") {
+  const Outcome nothing = run("");
+  CHECK(nothing.status == 2);
+  CHECK(contains(nothing.err, "gradcheck"));
+  const Outcome help = run("--help");
+  CHECK(help.status == 0);
+  for (const char* command : {"train", "eval", "init", "plan", "gradcheck", "trace", "info", "exit codes"})
+    CHECK(contains(help.out, command));
+}
+
+TEST_CASE("program: every command explains its options") {
+  for (const char* command : {"train", "eval", "init", "plan", "gradcheck", "trace", "info"}) {
+    const Outcome help = run(std::string(command) + " --help");
+    CAPTURE(command);
+    CHECK(help.status == 0);
+    CHECK(help.err.empty());
+    for (const char* option : {"--config", "--dump-config", "--help"}) CHECK(contains(help.out, option));
+  }
+}
+
+TEST_CASE("exit 2: misspelt commands, options and names are answered with what was meant") {
+  check_failure(run("trian"), 2, {"unknown command trian", "did you mean train?"});
+  check_failure(run("zzzzzzzz"), 2, {"unknown command zzzzzzzz", "autodidact --help"});
+  check_failure(run("train --data synthetic:64 --out x --epoch 3"), 2, {"unknown option --epoch", "did you mean --epochs?"});
+  check_failure(run("gradcheck --op batch_nrom"), 2, {"batch_nrom", "did you mean batch_norm?", "soft_cross_entropy"});
+  check_failure(run("plan --model resnet19"), 2, {"resnet19", "resnet18", "wide_resnet101_2"});
+  check_failure(run("train --data nonsense:x --out x"), 2, {"nonsense", "cifar100:DIR"});
+}
+
+TEST_CASE("exit 2: numbers that cannot be are refused with the numbers") {
+  check_failure(run("init --out w.safetensors --model resnext50_32x4d --width 5"), 2, {"5", "multiple of 16"});
+  check_failure(run("init --out w.safetensors --width 0"), 2, {"width", "0"});
+  check_failure(run("plan --alpha 2"), 2, {"alpha", "2"});
+  check_failure(run("plan --threads none"), 2, {"--threads"});
+  check_failure(run("plan --batch 0"), 2, {"--batch"});
+  check_failure(run("init"), 2, {"--out"});
+}
+
+TEST_CASE("exit 2: an unknown key in a config file is named") {
+  const ScratchDirectory folder;
+  const fs::path config = folder / "c.toml";
+  write_text(config, "epochz=3\n");
+  check_failure(run("train --data synthetic:64 --out x --config " + config.string()), 2, {"epochz"});
+  check_failure(run("plan --config " + (folder / "none.toml").string()), 2, {"none.toml"});
+}
+
+TEST_CASE("exit 3: data that is not there or not what it should be") {
+  const ScratchDirectory folder;
+  check_failure(run("train --out " + (folder / "run").string() + " --data cifar10:" + (folder / "none").string()), 3,
+                {"none"});
+  check_holds_only(folder, {});
+  write_text(folder / "train-images-idx3-ubyte", "not an IDX file");
+  check_failure(run("train --out " + (folder / "run").string() + " --data idx:" + folder.path().string()), 3, {"idx"});
+  check_holds_only(folder, {"train-images-idx3-ubyte"});
+}
+
+TEST_CASE("exit 4: weights that are damaged or of another network") {
+  const ScratchDirectory folder;
+  const std::string w = (folder / "w.safetensors").string();
+  write_text(w, "garbage");
+  check_failure(run("eval" + kTinyData + "--weights " + w), 4, {"w.safetensors"});
+  REQUIRE(run("init --out " + w + kTinyNetwork + kTinyImages).status == 0);
+  const std::string whole = read_text(w);
+  check_failure(run("eval" + kTinyData + "--width 16 --weights " + w), 4, {"w.safetensors", "(64)", "(128)"});
+  write_text(w, whole.substr(0, whole.size() / 2));
+  check_failure(run("eval" + kTinyData + "--weights " + w), 4, {"w.safetensors"});
+  check_failure(run("eval" + kTinyData + "--weights " + (folder / "none").string()), 4, {"none"});
+}
+
+TEST_CASE("exit 5: a learning rate that is far too large ends the run naming the first tensor, and publishes nothing") {
+  const ScratchDirectory folder;
+  const fs::path out = folder / "run";
+  check_failure(run("train --lr 1e30 --schedule constant --epochs 3 --batch 16 --out " + out.string() + kTinyData + kTinyNetwork + kFixed),
+                5, {"step 2", "first not finite", "--lr"});
+  CHECK_FALSE(fs::exists(out / "last.safetensors"));
+  for (const auto& entry : fs::directory_iterator(out)) CHECK_FALSE(contains(entry.path().string(), "partial"));
+}
+
+TEST_CASE("exit 7: what cannot be written") {
+  const ScratchDirectory folder;
+  write_text(folder / "file", "");
+  check_failure(run("init --out " + (folder / "none/w.safetensors").string() + kTinyNetwork), 7, {"none"});
+  check_failure(run("train --out /proc/run" + kTinyData + kTinyNetwork), 7, {"/proc/run"});
+  check_failure(run("gradcheck --op relu --json " + (folder / "none/x.json").string()), 7, {"none"});
+  check_holds_only(folder, {"file"});
+}
+
+TEST_CASE("exit 7: fewer threads than asked for") {
+  if (autodidact::engine::threading_name() != "OpenMP" || autodidact::engine::allowed_cores() < 2) return;
+  check_failure(run("info --threads 2", "OMP_THREAD_LIMIT=1"), 7, {"2 threads", "OMP_THREAD_LIMIT"});
+}
