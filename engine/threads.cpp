@@ -43,6 +43,25 @@ void cap_team(int size) {
 #endif
 }
 
+// What a thread had before it computed for us: the caller of run_narrow lends its thread and gets it back as it was.
+class ThreadState {
+ public:
+  void save() {
+    control_ = _mm_getcsr();
+#if AUTODIDACT_OPENMP
+    team_ = omp_get_max_threads();
+#endif
+  }
+  void restore() const {
+    _mm_setcsr(control_);
+    cap_team(team_);
+  }
+
+ private:
+  unsigned control_ = 0;
+  int team_ = 1;
+};
+
 // How many threads a team opened here really gets.
 int probe_team(int size) {
   std::atomic<int> members{0};
@@ -159,8 +178,14 @@ class SingleLanes : tbb::task_scheduler_observer {
 
  private:
   void on_scheduler_entry(bool) override {
+    lent().save();
     cap_team(1);
     flush_denormals();
+  }
+  void on_scheduler_exit(bool) override { lent().restore(); }
+  static ThreadState& lent() {
+    static thread_local ThreadState state;
+    return state;
   }
   void call(const std::function<void(Lane&, int)>& work, int i) {
 #if AUTODIDACT_OPENMP

@@ -82,7 +82,7 @@ void Progress::update(const ProgressPoint& point, double seconds) {
       const std::size_t room = columns - line.size() - kBarFrame;
       line = progress_line(point, left, static_cast<int>(std::min(room, kBarColumnsMax)));
     }
-    show("\r" + line.substr(0, columns) + "\x1b[K");
+    show(fmt::format("\r{}\x1b[K", line.substr(0, columns)));
     drawn_ = true;
   }
 }

@@ -2,7 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 #include <atomic>
+#include <limits>
 #include <mutex>
 #include <set>
 #include <stdexcept>
@@ -32,6 +37,15 @@ class Census {
   std::set<std::thread::id> all_;
   int inside_ = 0, most_ = 0;
 };
+
+// Of a team that this thread would open.
+int team_size() {
+#ifdef _OPENMP
+  return omp_get_max_threads();
+#else
+  return 1;
+#endif
+}
 
 void linger() { std::this_thread::sleep_for(std::chrono::milliseconds(5)); }
 }  // namespace
@@ -100,6 +114,18 @@ TEST_CASE("what goes wrong in a lane reaches the caller, and the lane lives on")
   bool ran = false;
   lanes.run_wide([&](Lane&) { ran = true; });
   CHECK(ran);
+}
+
+TEST_CASE("the caller's thread comes back as it was: denormal numbers, size of its OpenMP teams") {
+  Lanes lanes;
+  volatile float smallest = std::numeric_limits<float>::min();
+  const auto before = smallest / 2;
+  const int team = team_size();
+  lanes.run_narrow(4, [](Lane&, int) { linger(); });
+  lanes.run_wide([](Lane&) { linger(); });
+  CHECK(before > 0);
+  CHECK(smallest / 2 == before);
+  CHECK(team_size() == team);
 }
 
 TEST_CASE("a lane never has more threads than the machine allows") {

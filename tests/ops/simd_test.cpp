@@ -26,7 +26,7 @@ const std::vector<float>& probes() {
   static const std::vector<float> all = [] {
     std::vector<float> x;
     for (std::int64_t i = -435000; i <= 440000; ++i) x.push_back(static_cast<float>(i) * 2e-4F);
-    for (float tiny = 1e-38F; tiny < 1; tiny *= 1.01F) {
+    for (float tiny = std::numeric_limits<float>::min(); tiny < 1; tiny *= 1.01F) {
       x.push_back(tiny);
       x.push_back(-tiny);
     }
