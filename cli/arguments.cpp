@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include "train/plan_cache.hpp"
+
 namespace autodidact::cli {
 namespace {
 
@@ -39,6 +41,13 @@ void CompileArguments::declare(CLI::App& app) {
   app.add_option("--choose", choose,
                  "how algorithms are chosen: measure (time them), fixed (the same everywhere), direct (full f32 accuracy)")
       ->check(CLI::IsMember({"measure", "fixed", "direct"}));
+  app.add_option("--plan-cache", plan_cache,
+                 "file that keeps what was measured for the next start; auto: in the user's cache folder; off: none");
+}
+
+std::filesystem::path CompileArguments::cache_file() const {
+  if (plan_cache == "off") return {};
+  return plan_cache == "auto" ? train::default_plan_cache() : std::filesystem::path(plan_cache);
 }
 
 engine::Choose CompileArguments::choice() const {

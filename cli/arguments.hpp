@@ -1,5 +1,6 @@
 // cli/arguments.hpp: groups of options that several subcommands share, and what they mean.
 #pragma once
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,12 +14,13 @@
 
 namespace autodidact::cli {
 
-// --threads, --choose
+// --threads, --choose, --plan-cache
 struct CompileArguments {
   int threads = 0;
-  std::string choose = "measure";
+  std::string choose = "measure", plan_cache = "auto";
   void declare(CLI::App& app);
   engine::Choose choice() const;
+  std::filesystem::path cache_file() const;  // empty: none
 };
 
 // --model --width --stem --groups --width-per-group --dilate --zero-init-residual --compat

@@ -28,6 +28,7 @@ int run_plan(const Arguments& arguments);
 int run_info(const Arguments& arguments);
 int run_gradcheck(const Arguments& arguments);
 int run_trace(const Arguments& arguments);
+int run_bench(const Arguments& arguments);
 
 // The parsed command line has been answered already (help, --dump-config): end with this code.
 struct Answered {

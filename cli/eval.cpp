@@ -64,6 +64,7 @@ int run_eval(const Arguments& arguments) {
   options.network = network_of(info, eval.network);
   options.recipe = model::recipe_by_name(options.network.branches ? "none" : "baseline");  // eval needs no loss
   options.choose = eval.compile.choice();
+  options.plan_cache = eval.compile.cache_file();
   train::Trainer trainer(options, lanes);
   const train::LoadReport report = train::load_weights(weights, trainer.store());
   for (const std::string& name : report.ignored) fmt::print(stderr, "ignored: {}\n", name);

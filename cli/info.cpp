@@ -4,29 +4,17 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <fstream>
 #include <sstream>
 
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "engine/onednn.hpp"
+#include "train/machine.hpp"
 #include "train/programs.hpp"
 
 namespace autodidact::cli {
 namespace {
 using Json = nlohmann::ordered_json;
-
-// The value of a field of /proc/cpuinfo, of the first processor; empty where there is none.
-std::string cpuinfo(const std::string& field) {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    const std::size_t colon = line.find(':');
-    if (!line.starts_with(field) || colon == std::string::npos) continue;
-    const std::size_t begin = line.find_first_not_of(" \t", colon + 1);
-    return begin == std::string::npos ? "" : line.substr(begin);
-  }
-  return {};
-}
 
 bool has_flag(const std::string& flags, const std::string& wanted) {
   std::istringstream words(flags);
@@ -36,8 +24,8 @@ bool has_flag(const std::string& flags, const std::string& wanted) {
 }
 
 Json describe_cpu() {
-  const std::string flags = cpuinfo("flags");
-  return {{"model", cpuinfo("model name")},
+  const std::string flags = train::cpuinfo("flags");
+  return {{"model", train::cpuinfo("model name")},
           {"avx2", has_flag(flags, "avx2")},
           {"avx512", has_flag(flags, "avx512f")},
           {"avx512_bf16", has_flag(flags, "avx512_bf16")},

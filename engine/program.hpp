@@ -38,7 +38,8 @@ struct Task {
   std::string candidate, implementation;
   TensorType result;           // of its first write, for printing
   int threads = 1;
-  double measured_ms = 0;      // 0: not measured
+  double measured_ms = 0;      // of all tasks of its pass, on the first of them; 0: not measured
+  double fastest_ms = 0;       // likewise, of the fastest candidate, whatever formats it would have needed
   std::size_t scratch_bytes = 0;
   std::vector<Place> reads, writes;
   std::vector<TensorType> write_types;

@@ -4,6 +4,7 @@
 // sizes (the smaller last batch of an epoch, evaluation) inherit them.
 #pragma once
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <memory>
 
@@ -21,8 +22,9 @@ engine::Graph training_graph(const model::NetworkOptions& network, const model::
 
 class Programs {
  public:
+  // `plan_cache`: a file that keeps measurements between runs (train/plan_cache.hpp); empty: none. Used by Choose::measure only.
   Programs(model::NetworkOptions network, model::Recipe recipe, engine::Lanes& lanes,
-           engine::Choose choose);
+           engine::Choose choose, std::filesystem::path plan_cache = {});
 
   const model::NetworkOptions& network() const { return network_; }
   const model::Recipe& recipe() const { return recipe_; }
@@ -30,18 +32,23 @@ class Programs {
 
   // Forward, loss, backward and running statistics.
   engine::Program& training(std::int64_t batch);
+  // Also time what can be done in one way only (engine::CompileOptions::time_everything), in programs made from now on.
+  void time_everything() { time_everything_ = true; }
   // Logits by the running statistics; no gradients.
   engine::Program& inference(std::int64_t batch);
 
  private:
   engine::Program make(std::int64_t batch, engine::Mode mode, const engine::Program* inherit);
+  void keep_timings();
 
   model::NetworkOptions network_;
   model::Recipe recipe_;
   engine::Lanes& lanes_;
   engine::Choose choose_;
+  std::filesystem::path plan_cache_;
   std::shared_ptr<const engine::ParameterLayout> layout_;
   std::map<std::int64_t, std::unique_ptr<engine::Program>> training_, inference_;
   const engine::Program* main_ = nullptr;
+  bool time_everything_ = false;
 };
 }  // namespace autodidact::train

@@ -4,6 +4,7 @@
 //   while (const data::Batch* batch = loader.next()) trainer.step(*batch, 0.1);
 #pragma once
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 
 #include "data/loader.hpp"
@@ -25,6 +26,7 @@ struct TrainerOptions {
   model::InitialiseOptions initialise = {};
   optim::SgdOptions sgd = {};
   engine::Choose choose = engine::Choose::measure;
+  std::filesystem::path plan_cache = {};  // a file that keeps what was measured; empty: none
   std::uint64_t seed = 0;
   Ensemble ensemble = Ensemble::all;
 };

@@ -46,6 +46,8 @@ struct CompileOptions {
   // Ids of candidates to take wherever they are offered, instead of choosing: for tests and experiments.
   std::vector<std::string> prefer = {};
   bool lanes = true;  // false: every task runs wide, in list order
+  // Also time what there is only one way to do, so that Task::fastest_ms is known of every step: for a forecast.
+  bool time_everything = false;
   Communicator* communicator = &alone();
 };
 

@@ -50,7 +50,7 @@ TensorType operand_type(const Query& query, const Candidate& candidate,
                         const std::vector<TensorType>& keeps, Operand operand);
 
 // Milliseconds that the candidate's tasks take in `lane`, the smallest of a few runs, on made-up numbers. Each distinct
-// problem is measured once per process. Call it inside the lane.
+// problem is measured once (engine/compile/timings.hpp). Call it inside the lane.
 double measure(const Query& query, const Candidate& candidate, const std::vector<TensorType>& keeps,
                Lane& lane);
 }  // namespace autodidact::engine::compile_passes

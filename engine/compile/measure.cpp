@@ -5,9 +5,9 @@
 #include <cstring>
 #include <limits>
 #include <map>
-#include <mutex>
 
 #include "engine/compile/emission.hpp"
+#include "engine/compile/timings.hpp"
 #include "engine/program.hpp"
 
 namespace autodidact::engine::compile_passes {
@@ -119,11 +119,8 @@ TensorType operand_type(const Query& query, const Candidate& candidate,
 
 double measure(const Query& query, const Candidate& candidate, const std::vector<TensorType>& keeps,
                Lane& lane) {
-  static std::map<std::string, double> measured;
-  static std::mutex mutex;
-  const std::lock_guard lock(mutex);
-  const auto [entry, fresh] = measured.emplace(key_of(query, candidate), 0.0);
-  if (!fresh) return entry->second;
+  const std::string key = key_of(query, candidate);
+  if (const auto known = timings().find(key)) return *known;
   Emission emission(alone());
   candidate.emit(emission);
   const Layout layout(query, candidate, keeps, emission);
@@ -133,6 +130,14 @@ double measure(const Query& query, const Candidate& candidate, const std::vector
     const double ms = run_once(emission, layout, memory, lane);
     if (run > 0) best = std::min(best, ms);
   }
-  return entry->second = best;
+  timings().add(key, best);
+  return best;
 }
 }  // namespace autodidact::engine::compile_passes
+
+namespace autodidact::engine {
+Timings& timings() {
+  static Timings all;
+  return all;
+}
+}  // namespace autodidact::engine

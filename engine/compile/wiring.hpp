@@ -25,8 +25,7 @@ class Wiring {
   std::size_t reorder_bytes(const Step& step, const Query& query, const Candidate& candidate) const;
 
   // Adds the tasks of the chosen candidate. Call it in the lane of the step.
-  void add(const Step& step, const Query& query, const Candidate& candidate, Emission emission,
-           double measured_ms);
+  void add(const Step& step, const Query& query, const Candidate& candidate, Emission emission);
   // Adds the one task of the reference backend.
   void add_reference(const Step& step);
   // After the last step: outputs and gradients that the caller asked for.

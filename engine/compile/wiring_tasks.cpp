@@ -89,8 +89,7 @@ void Wiring::add_packs(Current& now, Emission& emission) {
   }
 }
 
-void Wiring::add(const Step& step, const Query& query, const Candidate& candidate, Emission emission,
-                 double measured_ms) {
+void Wiring::add(const Step& step, const Query& query, const Candidate& candidate, Emission emission) {
   const Node& node = draft_.graph.node(step.node);
   Current now{step, node, &query, &candidate, lane_of(draft_, node), {}, {}};
   Chosen& chosen = chosen_[static_cast<std::size_t>(step.node.index)];
@@ -122,7 +121,6 @@ void Wiring::add(const Step& step, const Query& query, const Candidate& candidat
     }
     push(now, emitted.suffix, std::move(reads), std::move(writes), std::move(emitted.kernel), emitted.scratch_bytes, false);
     draft_.tasks.back().in_place = std::move(in_place);
-    if (&emitted == &emission.tasks.front()) draft_.tasks.back().task.measured_ms = measured_ms;
   }
 }
 
