@@ -60,6 +60,8 @@ void Executor::run(Program& program, ParameterStore& store, StepFlags flags) {
   store.stage();
   for (const Phase& phase : program.phases()) run_phase(program, phase, flags);
   program.packed_version = store.version();
+  if (merged_arena_ != arena_.data()) merge_pages();  // all of it has been used once
+  merged_arena_ = arena_.data();
 }
 
 std::optional<NonFinite> Executor::run_checked(Program& program, ParameterStore& store) {
