@@ -14,12 +14,13 @@
 
 namespace autodidact::cli {
 
-// --threads, --choose, --plan-cache
+// --threads, --choose, --recompute, --plan-cache
 struct CompileArguments {
   int threads = 0;
-  std::string choose = "measure", plan_cache = "auto";
+  std::string choose = "measure", recompute = "auto", plan_cache = "auto";
   void declare(CLI::App& app);
   engine::Choose choice() const;
+  engine::Recompute recomputation() const;
   std::filesystem::path cache_file() const;  // empty: none
 };
 

@@ -46,6 +46,7 @@ struct BenchArguments {
     trainer.network = network.options(trainer.recipe, images.classes, images.channels, images.side);
     trainer.sgd = optimizer.options();
     trainer.choose = compile.choice();
+    trainer.recompute = compile.recomputation();
     trainer.plan_cache = compile.cache_file();
     return trainer;
   }
@@ -88,6 +89,7 @@ Json describe(const BenchArguments& bench, const engine::Program& program, int t
           {"batch", bench.batch},
           {"precision", "f32"},
           {"threads", threads},
+          {"recompute", bench.compile.recompute},
           {"floor_s", bench.compile.choice() == engine::Choose::measure ? Json(floor_seconds(program, threads)) : Json()},
           {"arena_bytes", program.memory().arena}};
 }

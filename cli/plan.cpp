@@ -35,6 +35,7 @@ int run_plan(const Arguments& arguments) {
   options.network = network.options(loss, images.classes, images.channels, images.side);
   options.recipe = loss;
   options.choose = compile.choice();
+  options.recompute = compile.recomputation();
   options.plan_cache = compile.cache_file();
   train::Trainer trainer(options, lanes);
   engine::Program& program =

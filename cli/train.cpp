@@ -64,6 +64,7 @@ train::RunOptions TrainArguments::options(const data::Source& source, std::strin
   run.trainer.initialise.zero_init_residual = network.zero_init_residual;
   run.trainer.sgd = optimizer.options();
   run.trainer.choose = compile.choice();
+  run.trainer.recompute = compile.recomputation();
   run.trainer.plan_cache = compile.cache_file();
   run.trainer.seed = seed;
   if (network.seed_compat()) run.trainer.ensemble = train::Ensemble::deepest_three;

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/memory.hpp"
 #include "engine/op.hpp"
 #include "engine/parameter_store.hpp"
 #include "engine/threads.hpp"
@@ -72,10 +73,7 @@ class Arena {  // one for all programs of a process; as large as the largest nee
   std::size_t bytes() const { return bytes_; }
 
  private:
-  struct Free {
-    void operator()(std::byte* p) const;
-  };
-  std::unique_ptr<std::byte, Free> memory_;
+  Memory memory_;
   std::size_t bytes_ = 0;
 };
 

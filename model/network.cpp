@@ -89,6 +89,7 @@ std::array<ValueId, kExits> stages(Graph& graph, const NetworkOptions& options, 
       block.stride = 1;
       block.dilation = dilation;
     }
+    graph.checkpoint(x);
     outputs[s] = x;
   }
   return outputs;

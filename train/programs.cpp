@@ -21,11 +21,12 @@ engine::Graph training_graph(const model::NetworkOptions& network, const model::
 }
 
 Programs::Programs(model::NetworkOptions network, model::Recipe recipe, engine::Lanes& lanes,
-                   engine::Choose choose, std::filesystem::path plan_cache)
+                   engine::Choose choose, engine::Recompute recompute, std::filesystem::path plan_cache)
     : network_(std::move(network)),
       recipe_(std::move(recipe)),
       lanes_(lanes),
       choose_(choose),
+      recompute_(recompute),
       plan_cache_(choose == engine::Choose::measure ? std::move(plan_cache) : std::filesystem::path()) {
   // Parameters do not depend on the batch; two samples are the least that every batch norm can average.
   layout_ = std::make_shared<const engine::ParameterLayout>(training_graph(network_, recipe_, 2));
@@ -39,6 +40,7 @@ engine::Program Programs::make(std::int64_t batch, engine::Mode mode, const engi
   engine::CompileOptions options;
   options.mode = mode;
   options.choose = choose_;
+  options.recompute = recompute_;
   options.fusions = ops::fusion_rules();
   options.inherit = inherit;
   options.gradients = mode == engine::Mode::train;

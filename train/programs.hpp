@@ -24,7 +24,8 @@ class Programs {
  public:
   // `plan_cache`: a file that keeps measurements between runs (train/plan_cache.hpp); empty: none. Used by Choose::measure only.
   Programs(model::NetworkOptions network, model::Recipe recipe, engine::Lanes& lanes,
-           engine::Choose choose, std::filesystem::path plan_cache = {});
+           engine::Choose choose, engine::Recompute recompute = engine::Recompute::automatic,
+           std::filesystem::path plan_cache = {});
 
   const model::NetworkOptions& network() const { return network_; }
   const model::Recipe& recipe() const { return recipe_; }
@@ -45,6 +46,7 @@ class Programs {
   model::Recipe recipe_;
   engine::Lanes& lanes_;
   engine::Choose choose_;
+  engine::Recompute recompute_;
   std::filesystem::path plan_cache_;
   std::shared_ptr<const engine::ParameterLayout> layout_;
   std::map<std::int64_t, std::unique_ptr<engine::Program>> training_, inference_;

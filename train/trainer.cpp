@@ -21,7 +21,7 @@ Trainer::Trainer(TrainerOptions options, engine::Lanes& lanes)
     : options_(std::move(options)),
       lanes_(lanes),
       executor_(lanes),
-      programs_(options_.network, options_.recipe, lanes, options_.choose, options_.plan_cache),
+      programs_(options_.network, options_.recipe, lanes, options_.choose, options_.recompute, options_.plan_cache),
       store_(programs_.layout(), engine::DType::f32) {
   model::initialise(store_, options_.seed, options_.initialise);
 }
