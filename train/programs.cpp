@@ -41,6 +41,8 @@ engine::Program Programs::make(std::int64_t batch, engine::Mode mode, const engi
   options.mode = mode;
   options.choose = choose_;
   options.recompute = recompute_;
+  // Side by side the branches' activations would be alive together; one after another they take turns.
+  options.lanes = recompute_ != engine::Recompute::stage;
   options.fusions = ops::fusion_rules();
   options.inherit = inherit;
   options.gradients = mode == engine::Mode::train;

@@ -155,5 +155,8 @@ class Chooser {
 };
 }  // namespace
 
-void choose(Draft& draft) { Chooser(draft).run(); }
+void choose(Draft& draft) {
+  Chooser(draft).run();
+  end_measuring();
+}
 }  // namespace autodidact::engine::compile_passes

@@ -53,4 +53,6 @@ TensorType operand_type(const Query& query, const Candidate& candidate,
 // problem is measured once (engine/compile/timings.hpp). Call it inside the lane.
 double measure(const Query& query, const Candidate& candidate, const std::vector<TensorType>& keeps,
                Lane& lane);
+// Gives back the memory in which was measured.
+void end_measuring();
 }  // namespace autodidact::engine::compile_passes

@@ -31,7 +31,7 @@ std::string key_of(const Query& query, const Candidate& candidate) {
 class Playground {
  public:
   explicit Playground(std::size_t bytes) {
-    static Arena memory;
+    Arena& memory = shared();
     if (bytes > memory.bytes()) {
       memory.reserve(bytes);
       auto* numbers = reinterpret_cast<float*>(memory.data());
@@ -39,6 +39,10 @@ class Playground {
         numbers[i] = 0.01F * static_cast<float>(i % 61);
     }
     base_ = memory.data();
+  }
+  static Arena& shared() {
+    static Arena memory;
+    return memory;
   }
   std::byte* at(std::size_t offset) const { return base_ + offset; }
 
@@ -133,6 +137,7 @@ double measure(const Query& query, const Candidate& candidate, const std::vector
   timings().add(key, best);
   return best;
 }
+void end_measuring() { Playground::shared() = Arena(); }
 }  // namespace autodidact::engine::compile_passes
 
 namespace autodidact::engine {

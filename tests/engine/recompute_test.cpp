@@ -47,17 +47,18 @@ Outcome trained(const char* model, Recompute recompute, engine::Lanes& lanes) {
 }  // namespace
 
 TEST_CASE("recompute: less memory, the same bits") {
-  engine::Lanes lanes;
+  engine::Lanes lanes, single(1);
   for (const char* model : {"resnet18", "resnet50"}) {
     CAPTURE(model);
-    const Outcome none = trained(model, Recompute::none, lanes), automatic = trained(model, Recompute::automatic, lanes),
-                  stage = trained(model, Recompute::stage, lanes);
+    const Outcome none = trained(model, Recompute::none, lanes), automatic = trained(model, Recompute::automatic, lanes);
     CHECK(none.recomputed == 0);
     CHECK(automatic.recomputed > 0);
-    CHECK(stage.recomputed > automatic.recomputed);
     CHECK(automatic == none);
-    CHECK(stage == none);
     CHECK(automatic.arena < none.arena * 85 / 100);
+    // Without lanes sums are added by other threads, so in another order: only with one thread the bits can be compared.
+    const Outcome one = trained(model, Recompute::none, single), stage = trained(model, Recompute::stage, single);
+    CHECK(stage.recomputed > automatic.recomputed);
+    CHECK(stage == one);
     CHECK(stage.arena < automatic.arena * 85 / 100);
   }
 }
