@@ -34,7 +34,7 @@ const Command& find_command(const std::string& name) {
 }
 
 int fail(int code, const char* sentence) {
-  fmt::print(stderr, "autodidact: {}\n", sentence);
+  std::fputs(fmt::format("autodidact: {}\n", sentence).c_str(), stderr);  // does not throw where stderr is closed
   return code;
 }
 
@@ -46,9 +46,12 @@ int run(const Arguments& arguments) {
     }
     if (arguments.front() == "--help" || arguments.front() == "-h" || arguments.front() == "help") {
       print_help(stdout);
+      require_printed();
       return 0;
     }
-    return find_command(arguments.front()).run({arguments.begin() + 1, arguments.end()});
+    const int code = find_command(arguments.front()).run({arguments.begin() + 1, arguments.end()});
+    require_printed();
+    return code;
   } catch (const Answered& answered) {
     return answered.exit_code;
   } catch (const data::DataError& error) {

@@ -47,13 +47,18 @@ StepLoss Trainer::losses(const engine::Program& program) const {
   return loss;
 }
 
-StepLoss Trainer::step(const data::Batch& batch, double learning_rate, Tally* tally) {
-  const auto count = static_cast<std::int64_t>(batch.count);
-  engine::Program& program = programs_.training(count);
+engine::Program& Trainer::prepare(std::int64_t batch) {
+  engine::Program& program = programs_.training(batch);
   if (!sgd_) {
     sgd_ = std::make_unique<optim::Sgd>(options_.sgd, store_.layout(), program.gradients());
     norm_ = std::make_unique<optim::GradientNorm>(store_.layout(), program.gradients());
   }
+  return program;
+}
+
+StepLoss Trainer::step(const data::Batch& batch, double learning_rate, Tally* tally) {
+  const auto count = static_cast<std::int64_t>(batch.count);
+  engine::Program& program = prepare(count);
   feed(program, batch);
   set_scalars(program, options_.recipe, count);
   executor_.run(program, store_);
@@ -69,6 +74,11 @@ StepLoss Trainer::step(const data::Batch& batch, double learning_rate, Tally* ta
   return loss;
 }
 
+namespace {
+// A NaN's sign says nothing.
+std::string number_text(double number) { return std::isnan(number) ? "nan" : fmt::format("{}", number); }
+}  // namespace
+
 void Trainer::explain_failure(engine::Program& program, double loss, double norm) {
   store_.discard();
   const auto bad = executor_.run_checked(program, store_);
@@ -76,7 +86,7 @@ void Trainer::explain_failure(engine::Program& program, double loss, double norm
   throw NumericalError(fmt::format(
       "step {}: the loss is {} and the norm of the gradients {}; first not finite: {}. The weights are those of the step "
       "before; a smaller --lr or a --warmup may help",
-      steps_ + 1, loss, norm,
+      steps_ + 1, number_text(loss), number_text(norm),
       bad ? fmt::format("{} ({}) in {}", bad->tensor, name_of(bad->pass), bad->task) : "nothing when run again"));
 }
 

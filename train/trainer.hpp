@@ -38,6 +38,9 @@ class Trainer {
  public:
   Trainer(TrainerOptions options, engine::Lanes& lanes);
 
+  // Compiles what steps of so many images need, and checks the options: what the first step would do anyway, and throw.
+  engine::Program& prepare(std::int64_t batch);
+
   // One step of SGD. The logits of the step are added to `tally` if given. Throws NumericalError, naming the first task and
   // tensor that went wrong, if the loss or a gradient is not finite; parameters and statistics are then as they were.
   StepLoss step(const data::Batch& batch, double learning_rate, Tally* tally = nullptr);
