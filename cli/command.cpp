@@ -39,6 +39,13 @@ class TomlReader : public CLI::ConfigTOML {
   }
 };
 
+// CLI11's words, but where they would not be understood.
+std::string sentence_of(const CLI::ParseError& error) {
+  const std::string text = error.what();
+  const std::size_t twice = text.find(": At Most 1 required but received");
+  return twice == std::string::npos ? text : text.substr(0, twice) + " is given more than once";
+}
+
 // Levenshtein's distance.
 std::size_t edit_distance(const std::string& a, const std::string& b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -137,7 +144,7 @@ void App::parse(const Arguments& arguments) {
     throw Answered{0};
   } catch (const CLI::ParseError& error) {
     const std::string unknown = suggestion(arguments);
-    throw std::invalid_argument(fmt::format("{}; see {} --help", unknown.empty() ? error.what() : unknown,
+    throw std::invalid_argument(fmt::format("{}; see {} --help", unknown.empty() ? sentence_of(error) : unknown,
                                             app_.get_name()));
   }
   leave_out_unset_switches();

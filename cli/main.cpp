@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <new>
+#include <stdexcept>
 
 #include "cli/command.hpp"
 #include "data/error.hpp"
@@ -64,8 +65,10 @@ int run(const Arguments& arguments) {
     return fail(7, "out of memory; a smaller --batch or --width needs less");
   } catch (const std::invalid_argument& error) {
     return fail(2, error.what());
-  } catch (const std::exception& error) {
+  } catch (const std::runtime_error& error) {
     return fail(7, error.what());
+  } catch (const std::exception& error) {  // oneDNN's: few words, and most often a size that it cannot take
+    return fail(7, fmt::format("{}; a smaller --batch or --width needs less", error.what()).c_str());
   }
 }
 

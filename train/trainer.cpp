@@ -33,6 +33,17 @@ void Trainer::feed(engine::Program& program, const data::Batch& batch) const {
       std::copy(batch.labels.begin(), batch.labels.end(), program.input<std::int32_t>(name).begin());
 }
 
+namespace {
+// The largest of numbers that are none would pass for an answer.
+void require_finite_logits(const engine::Program& program) {
+  for (const auto& [name, terminal] : program.outputs()) {
+    const auto logits = program.view(name);
+    if (!std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); }))
+      throw NumericalError(fmt::format("{} of a batch to evaluate is not finite: the weights are too large", name));
+  }
+}
+}  // namespace
+
 StepLoss Trainer::losses(const engine::Program& program) const {
   StepLoss loss;
   const model::Recipe& recipe = options_.recipe;
@@ -96,6 +107,7 @@ ExitAccuracies Trainer::evaluate(data::Loader& loader) {
     engine::Program& program = programs_.inference(static_cast<std::int64_t>(batch->count));
     feed(program, *batch);
     executor_.run(program, store_);
+    require_finite_logits(program);
     tally.add(program, batch->labels);
   }
   return tally.accuracies();

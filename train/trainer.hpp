@@ -45,7 +45,7 @@ class Trainer {
   // tensor that went wrong, if the loss or a gradient is not finite; parameters and statistics are then as they were.
   StepLoss step(const data::Batch& batch, double learning_rate, Tally* tally = nullptr);
 
-  // Accuracies over one pass of the loader's current epoch, by the running statistics.
+  // Accuracies over one pass of the loader's current epoch, by the running statistics. Throws NumericalError if a logit is not finite.
   ExitAccuracies evaluate(data::Loader& loader);
 
   engine::ParameterStore& store() { return store_; }

@@ -74,6 +74,7 @@ TEST_CASE("exit 2: more of what cannot be meant") {
   check_failure(run("init --out w --seed -1"), 2, {"--seed", "-1"});
   check_failure(run("plan --width 4294967304"), 2, {"--width", "4294967304"});
   check_failure(run("plan --width 99999999999999999999999"), 2, {"--width"});
+  check_failure(run("plan --width 8 --width 16"), 2, {"--width is given more than once"});
   check_failure(run("plan --t2 --no-t2"), 2, {"--t2 and --no-t2 exclude each other"});
   check_failure(run("plan --feature-exits 1,4"), 2, {"--feature-exits", "1,4"});
   check_failure(run("plan --model resnet18 --dilate 3"), 2, {"resnet18", "dilated"});
@@ -161,6 +162,13 @@ TEST_CASE("exit 5: a learning rate that is far too large ends the run naming the
                 5, {"step 2", "first not finite", "--lr"});
   CHECK_FALSE(fs::exists(out / "last.safetensors"));
   for (const auto& entry : fs::directory_iterator(out)) CHECK_FALSE(contains(entry.path().string(), "partial"));
+}
+
+TEST_CASE("exit 5: weights so large that a logit is no number any more") {
+  const ScratchDirectory folder;
+  check_failure(run("train --weight-decay 1e37 --epochs 1 --max-steps 1 --batch 16 --out " + (folder / "run").string() + kTinyData +
+                    kTinyNetwork + kFixed),
+                5, {"logits/", "not finite"});
 }
 
 TEST_CASE("exit 7: what cannot be written") {
