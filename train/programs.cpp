@@ -16,8 +16,12 @@ engine::Graph training_graph(const model::NetworkOptions& network, const model::
 }
 
 Programs::Programs(model::NetworkOptions network, model::Recipe recipe, engine::Lanes& lanes,
-                   engine::Choose choose)
-    : network_(std::move(network)), recipe_(std::move(recipe)), lanes_(lanes), choose_(choose) {
+                   engine::Choose choose, engine::Backend backend)
+    : network_(std::move(network)),
+      recipe_(std::move(recipe)),
+      lanes_(lanes),
+      choose_(choose),
+      backend_(backend) {
   // Parameters do not depend on the batch; two samples are the least that every batch norm can average.
   layout_ = std::make_shared<const engine::ParameterLayout>(training_graph(network_, recipe_, 2));
 }
@@ -25,6 +29,7 @@ Programs::Programs(model::NetworkOptions network, model::Recipe recipe, engine::
 engine::Program Programs::make(std::int64_t batch, engine::Mode mode, const engine::Program* inherit) {
   const engine::Graph graph = training_graph(network_, recipe_, batch);
   engine::CompileOptions options;
+  options.backend = backend_;
   options.mode = mode;
   options.choose = choose_;
   options.fusions = ops::fusion_rules();
@@ -33,7 +38,10 @@ engine::Program Programs::make(std::int64_t batch, engine::Mode mode, const engi
   for (const auto& [name, value] : graph.outputs())
     if (name.starts_with("logits/") || (mode == engine::Mode::train && name.starts_with("loss/")))
       options.outputs.push_back(name);
-  return engine::compile(graph, options, lanes_);
+  engine::Program program = engine::compile(graph, options, lanes_);
+  for (const auto& [name, value] : model::loss_scalars(recipe_, batch))
+    if (program.inputs().contains(name)) program.set(name, {&value, 1});
+  return program;
 }
 
 engine::Program& Programs::training(std::int64_t batch) {

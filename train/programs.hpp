@@ -1,7 +1,8 @@
 // train/programs.hpp: the compiled programs of one network, one for each batch size and use, made when first asked for.
 //
 // All share the executor's arena and one parameter layout. The first training program measures its choices; those of other batch
-// sizes (the smaller last batch of an epoch, evaluation) inherit them.
+// sizes (the smaller last batch of an epoch, evaluation) inherit them. A program comes with the scalars of the recipe and of its
+// batch size already set.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -22,11 +23,15 @@ engine::Graph training_graph(const model::NetworkOptions& network, const model::
 class Programs {
  public:
   Programs(model::NetworkOptions network, model::Recipe recipe, engine::Lanes& lanes,
-           engine::Choose choose);
+           engine::Choose choose, engine::Backend backend = engine::Backend::fast);
 
   const model::NetworkOptions& network() const { return network_; }
   const model::Recipe& recipe() const { return recipe_; }
   const std::shared_ptr<const engine::ParameterLayout>& layout() const { return layout_; }
+  // Of the parameter store that the programs bind.
+  engine::DType master() const {
+    return backend_ == engine::Backend::reference ? engine::DType::f64 : engine::DType::f32;
+  }
 
   // Forward, loss, backward and running statistics.
   engine::Program& training(std::int64_t batch);
@@ -40,6 +45,7 @@ class Programs {
   model::Recipe recipe_;
   engine::Lanes& lanes_;
   engine::Choose choose_;
+  engine::Backend backend_;
   std::shared_ptr<const engine::ParameterLayout> layout_;
   std::map<std::int64_t, std::unique_ptr<engine::Program>> training_, inference_;
   const engine::Program* main_ = nullptr;

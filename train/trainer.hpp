@@ -25,6 +25,8 @@ struct TrainerOptions {
   model::InitialiseOptions initialise = {};
   optim::SgdOptions sgd = {};
   engine::Choose choose = engine::Choose::measure;
+  // reference: every number of a step in f64, the optimizer's too. For proofs: there is no tally and no evaluation then.
+  engine::Backend backend = engine::Backend::fast;
   std::uint64_t seed = 0;
   Ensemble ensemble = Ensemble::all;
 };
