@@ -60,14 +60,14 @@ void CompileArguments::declare(CLI::App& app) {
                  "file that keeps what was measured for the next start; auto: in the user's cache folder; off: none");
 }
 
-engine::Recompute CompileArguments::recomputation() const {
-  if (recompute == "none") return engine::Recompute::none;
-  return recompute == "stage" ? engine::Recompute::stage : engine::Recompute::automatic;
-}
-
-std::filesystem::path CompileArguments::cache_file() const {
-  if (plan_cache == "off") return {};
-  return plan_cache == "auto" ? train::default_plan_cache() : std::filesystem::path(plan_cache);
+train::ProgramOptions CompileArguments::programs() const {
+  train::ProgramOptions options;
+  options.choose = choice();
+  if (recompute == "none") options.recompute = engine::Recompute::none;
+  if (recompute == "stage") options.recompute = engine::Recompute::stage;
+  if (plan_cache == "auto") options.plan_cache = train::default_plan_cache();
+  else if (plan_cache != "off") options.plan_cache = plan_cache;
+  return options;
 }
 
 engine::Choose CompileArguments::choice() const {

@@ -1,6 +1,5 @@
 // cli/arguments.hpp: groups of options that several subcommands share, and what they mean.
 #pragma once
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "model/network.hpp"
 #include "model/recipe.hpp"
 #include "optim/sgd.hpp"
+#include "train/programs.hpp"
 #include "train/weights.hpp"
 
 namespace autodidact::cli {
@@ -26,8 +26,7 @@ struct CompileArguments {
   std::string choose = "measure", recompute = "auto", plan_cache = "auto";
   void declare(CLI::App& app);
   engine::Choose choice() const;
-  engine::Recompute recomputation() const;
-  std::filesystem::path cache_file() const;  // empty: none
+  train::ProgramOptions programs() const;
 };
 
 // --recipe and every number of it: --alpha --lambda --temperature --t2/--no-t2 --feature-term --feature-exits

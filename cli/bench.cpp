@@ -43,11 +43,9 @@ struct BenchArguments {
   train::TrainerOptions options() const {
     train::TrainerOptions trainer;
     trainer.recipe = recipe.value();
-    trainer.network = network.options(trainer.recipe, images.classes, images.channels, images.side);
+    trainer.network = network.options(recipe, images.classes, images.channels, images.side);
     trainer.sgd = optimizer.options();
-    trainer.choose = compile.choice();
-    trainer.recompute = compile.recomputation();
-    trainer.plan_cache = compile.cache_file();
+    trainer.programs = compile.programs();
     return trainer;
   }
 };

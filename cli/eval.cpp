@@ -75,8 +75,7 @@ int run_eval(const Arguments& arguments) {
   train::TrainerOptions options;
   options.network = network_for(info, source);
   options.recipe = model::recipe_by_name(options.network.branches ? "none" : "baseline");  // eval needs no loss
-  options.choose = eval.compile.choice();
-  options.plan_cache = eval.compile.cache_file();
+  options.programs = eval.compile.programs();
   train::Trainer trainer(options, lanes);
   name_ignored(train::load_weights(weights, trainer.store()));
 

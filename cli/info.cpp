@@ -46,9 +46,9 @@ Json environment(const char* variable) {
 }
 
 // Bytes for one training step of the given batch.
-Json forecast(const model::NetworkOptions& network, const model::Recipe& recipe, std::int64_t batch, engine::Choose choose,
-              engine::Lanes& lanes) {
-  train::Programs programs(network, recipe, lanes, choose);
+Json forecast(const model::NetworkOptions& network, const model::Recipe& recipe, std::int64_t batch,
+              const train::ProgramOptions& how, engine::Lanes& lanes) {
+  train::Programs programs(network, recipe, lanes, how);
   const engine::MemoryForecast memory = programs.training(batch).memory();
   const auto numbers = static_cast<std::size_t>(programs.layout()->parameter_elements());
   const auto statistics = static_cast<std::size_t>(programs.layout()->state_elements());
@@ -131,7 +131,7 @@ int run_info(const Arguments& arguments) {
   print_machine(text, info);
   if (!network.model.empty()) {
     const model::Recipe loss = recipe.value();
-    info["memory"] = forecast(network.options(recipe, images.classes, images.channels, images.side), loss, batch, compile.choice(), lanes);
+    info["memory"] = forecast(network.options(recipe, images.classes, images.channels, images.side), loss, batch, compile.programs(), lanes);
     print_memory(text, info["memory"]);
   }
   json.write(info);

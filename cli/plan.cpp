@@ -34,9 +34,7 @@ int run_plan(const Arguments& arguments) {
   train::TrainerOptions options;
   options.network = network.options(recipe, images.classes, images.channels, images.side);
   options.recipe = loss;
-  options.choose = compile.choice();
-  options.recompute = compile.recomputation();
-  options.plan_cache = compile.cache_file();
+  options.programs = compile.programs();
   train::Trainer trainer(options, lanes);
   engine::Program& program =
       inference ? trainer.programs().inference(batch) : trainer.programs().training(batch);

@@ -97,9 +97,7 @@ train::RunOptions TrainArguments::options(const data::Source& source, std::strin
   run.trainer.network = network.options(recipe, classes(source), source.channels, source.side);
   run.trainer.initialise.zero_init_residual = network.zero_init_residual;
   run.trainer.sgd = optimizer.options();
-  run.trainer.choose = compile.choice();
-  run.trainer.recompute = compile.recomputation();
-  run.trainer.plan_cache = compile.cache_file();
+  run.trainer.programs = compile.programs();
   run.trainer.seed = seed;
   if (compat) run.trainer.ensemble = train::Ensemble::deepest_three;
   run.info = train::describe(run.trainer.network, run.trainer.recipe.name);

@@ -5,15 +5,19 @@
 #include <algorithm>
 #include <cmath>
 
-#include "model/distillation_loss.hpp"
 #include "train/errors.hpp"
 
 namespace autodidact::train {
 namespace {
 
-void set_scalars(engine::Program& program, const model::Recipe& recipe, std::int64_t batch) {
-  for (const auto& [name, value] : model::loss_scalars(recipe, batch))
-    if (program.inputs().contains(name)) program.input<float>(name)[0] = static_cast<float>(value);
+// In the number type of the program: under the reference backend labels are doubles too.
+template <class T>
+void feed_as(engine::Program& program, std::string_view name, const auto& numbers) {
+  std::copy(numbers.begin(), numbers.end(), program.input<T>(name).begin());
+}
+
+double scalar(const engine::Program& program, std::string_view name) {
+  return program.number_type() == engine::DType::f64 ? program.scalar(name) : program.view(name)[0];
 }
 }  // namespace
 
@@ -21,16 +25,20 @@ Trainer::Trainer(TrainerOptions options, engine::Lanes& lanes)
     : options_(std::move(options)),
       lanes_(lanes),
       executor_(lanes),
-      programs_(options_.network, options_.recipe, lanes, options_.choose, options_.recompute, options_.plan_cache),
-      store_(programs_.layout(), engine::DType::f32) {
+      programs_(options_.network, options_.recipe, lanes, options_.programs),
+      store_(programs_.layout(), programs_.master()) {
   model::initialise(store_, options_.seed, options_.initialise);
 }
 
 void Trainer::feed(engine::Program& program, const data::Batch& batch) const {
-  std::copy(batch.images.begin(), batch.images.end(), program.input<float>("images").begin());
-  for (const char* name : {"labels", "second_labels"})
-    if (program.inputs().contains(name))
-      std::copy(batch.labels.begin(), batch.labels.end(), program.input<std::int32_t>(name).begin());
+  const bool reference = program.number_type() == engine::DType::f64;
+  if (reference) feed_as<double>(program, "images", batch.images);
+  else feed_as<float>(program, "images", batch.images);
+  for (const char* name : {"labels", "second_labels"}) {
+    if (!program.inputs().contains(name)) continue;
+    if (reference) feed_as<double>(program, name, batch.labels);
+    else feed_as<std::int32_t>(program, name, batch.labels);
+  }
 }
 
 namespace {
@@ -49,11 +57,11 @@ StepLoss Trainer::losses(const engine::Program& program) const {
   const model::Recipe& recipe = options_.recipe;
   const double soft_weight = recipe.alpha * (recipe.t2 ? recipe.temperature * recipe.temperature : 1);
   for (const auto& [name, terminal] : program.outputs()) {
-    if (name == "loss/total") loss.total = program.view(name)[0];
+    if (name == "loss/total") loss.total = scalar(program, name);
     else if (name.starts_with("loss/ce/"))
-      loss.ce += (name == "loss/ce/4" ? 1 : 1 - recipe.alpha) * program.view(name)[0];
-    else if (name.starts_with("loss/soft/")) loss.soft += soft_weight * program.view(name)[0];
-    else if (name.starts_with("loss/feature/")) loss.feature += recipe.lambda * program.view(name)[0];
+      loss.ce += (name == "loss/ce/4" ? 1 : 1 - recipe.alpha) * scalar(program, name);
+    else if (name.starts_with("loss/soft/")) loss.soft += soft_weight * scalar(program, name);
+    else if (name.starts_with("loss/feature/")) loss.feature += recipe.lambda * scalar(program, name);
   }
   return loss;
 }
@@ -71,7 +79,6 @@ StepLoss Trainer::step(const data::Batch& batch, double learning_rate, Tally* ta
   const auto count = static_cast<std::int64_t>(batch.count);
   engine::Program& program = prepare(count);
   feed(program, batch);
-  set_scalars(program, options_.recipe, count);
   executor_.run(program, store_);
 
   const StepLoss loss = losses(program);

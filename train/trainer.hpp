@@ -25,9 +25,7 @@ struct TrainerOptions {
   model::Recipe recipe = {};
   model::InitialiseOptions initialise = {};
   optim::SgdOptions sgd = {};
-  engine::Choose choose = engine::Choose::measure;
-  engine::Recompute recompute = engine::Recompute::automatic;
-  std::filesystem::path plan_cache = {};  // a file that keeps what was measured; empty: none
+  ProgramOptions programs = {};
   std::uint64_t seed = 0;
   Ensemble ensemble = Ensemble::all;
 };

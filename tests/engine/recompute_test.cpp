@@ -23,8 +23,8 @@ Outcome trained(const char* model, Recompute recompute, engine::Lanes& lanes) {
   constexpr std::int64_t kBatch = 32;
   train::TrainerOptions options;
   options.network = {.model = model, .classes = 10, .width = 16};
-  options.choose = engine::Choose::fixed;
-  options.recompute = recompute;
+  options.programs.choose = engine::Choose::fixed;
+  options.programs.recompute = recompute;
   train::Trainer trainer(options, lanes);
   engine::Random random(5, engine::Purpose::probe);
   std::vector<float> images(static_cast<std::size_t>(kBatch * 3 * 32 * 32));
