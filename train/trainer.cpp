@@ -33,6 +33,17 @@ void Trainer::feed(engine::Program& program, const data::Batch& batch) const {
       std::copy(batch.labels.begin(), batch.labels.end(), program.input<std::int32_t>(name).begin());
 }
 
+namespace {
+// The largest of numbers that are none would pass for an answer.
+void require_finite_logits(const engine::Program& program) {
+  for (const auto& [name, terminal] : program.outputs()) {
+    const auto logits = program.view(name);
+    if (!std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); }))
+      throw NumericalError(fmt::format("{} of a batch to evaluate is not finite: the weights are too large", name));
+  }
+}
+}  // namespace
+
 StepLoss Trainer::losses(const engine::Program& program) const {
   StepLoss loss;
   const model::Recipe& recipe = options_.recipe;
@@ -47,13 +58,18 @@ StepLoss Trainer::losses(const engine::Program& program) const {
   return loss;
 }
 
-StepLoss Trainer::step(const data::Batch& batch, double learning_rate, Tally* tally) {
-  const auto count = static_cast<std::int64_t>(batch.count);
-  engine::Program& program = programs_.training(count);
+engine::Program& Trainer::prepare(std::int64_t batch) {
+  engine::Program& program = programs_.training(batch);
   if (!sgd_) {
     sgd_ = std::make_unique<optim::Sgd>(options_.sgd, store_.layout(), program.gradients());
     norm_ = std::make_unique<optim::GradientNorm>(store_.layout(), program.gradients());
   }
+  return program;
+}
+
+StepLoss Trainer::step(const data::Batch& batch, double learning_rate, Tally* tally) {
+  const auto count = static_cast<std::int64_t>(batch.count);
+  engine::Program& program = prepare(count);
   feed(program, batch);
   set_scalars(program, options_.recipe, count);
   executor_.run(program, store_);
@@ -69,6 +85,11 @@ StepLoss Trainer::step(const data::Batch& batch, double learning_rate, Tally* ta
   return loss;
 }
 
+namespace {
+// A NaN's sign says nothing.
+std::string number_text(double number) { return std::isnan(number) ? "nan" : fmt::format("{}", number); }
+}  // namespace
+
 void Trainer::explain_failure(engine::Program& program, double loss, double norm) {
   store_.discard();
   const auto bad = executor_.run_checked(program, store_);
@@ -76,7 +97,7 @@ void Trainer::explain_failure(engine::Program& program, double loss, double norm
   throw NumericalError(fmt::format(
       "step {}: the loss is {} and the norm of the gradients {}; first not finite: {}. The weights are those of the step "
       "before; a smaller --lr or a --warmup may help",
-      steps_ + 1, loss, norm,
+      steps_ + 1, number_text(loss), number_text(norm),
       bad ? fmt::format("{} ({}) in {}", bad->tensor, name_of(bad->pass), bad->task) : "nothing when run again"));
 }
 
@@ -86,6 +107,7 @@ ExitAccuracies Trainer::evaluate(data::Loader& loader) {
     engine::Program& program = programs_.inference(static_cast<std::int64_t>(batch->count));
     feed(program, *batch);
     executor_.run(program, store_);
+    require_finite_logits(program);
     tally.add(program, batch->labels);
   }
   return tally.accuracies();

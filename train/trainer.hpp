@@ -41,11 +41,14 @@ class Trainer {
  public:
   Trainer(TrainerOptions options, engine::Lanes& lanes);
 
+  // Compiles what steps of so many images need, and checks the options: what the first step would do anyway, and throw.
+  engine::Program& prepare(std::int64_t batch);
+
   // One step of SGD. The logits of the step are added to `tally` if given. Throws NumericalError, naming the first task and
   // tensor that went wrong, if the loss or a gradient is not finite; parameters and statistics are then as they were.
   StepLoss step(const data::Batch& batch, double learning_rate, Tally* tally = nullptr);
 
-  // Accuracies over one pass of the loader's current epoch, by the running statistics.
+  // Accuracies over one pass of the loader's current epoch, by the running statistics. Throws NumericalError if a logit is not finite.
   ExitAccuracies evaluate(data::Loader& loader);
 
   engine::ParameterStore& store() { return store_; }
