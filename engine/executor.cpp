@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 namespace autodidact::engine {
@@ -36,15 +37,13 @@ void Executor::run_task(Program& program, Lane& lane, std::int32_t index, StepFl
 }
 
 void Executor::run_phase(Program& program, const Phase& phase, StepFlags flags) {
-  if (phase.wide)
-    lanes_.run_wide([&](Lane& lane) {
-      for (const std::int32_t index : phase.lists.front()) run_task(program, lane, index, flags);
-    });
-  else
-    lanes_.run_narrow(static_cast<int>(phase.lists.size()), [&](Lane& lane, int list) {
-      for (const std::int32_t index : phase.lists[static_cast<std::size_t>(list)])
-        run_task(program, lane, index, flags);
-    });
+  const auto run_list = [&](Lane& lane, int list) {
+    for (const std::int32_t index : phase.lists[static_cast<std::size_t>(list)]) run_task(program, lane, index, flags);
+  };
+  const auto run_first = [&](Lane& lane) { run_list(lane, 0); };
+  // By reference: a std::function of the lambda itself would allocate, in every phase of every step.
+  if (phase.wide) lanes_.run_wide(std::cref(run_first));
+  else lanes_.run_narrow(static_cast<int>(phase.lists.size()), std::cref(run_list));
 }
 
 void Executor::run(Program& program, ParameterStore& store, StepFlags flags) {

@@ -9,6 +9,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <condition_variable>
@@ -202,12 +203,24 @@ class SingleLanes : tbb::task_scheduler_observer {
   int count_;
 };
 
+constexpr int kMostNarrow = 4;  // lanes: there are four exits
+
+// What one of `lanes` narrow lanes does: work i belongs to lane i mod lanes, so that a primitive always meets the team that it was
+// made for.
+struct Share {
+  const std::function<void(Lane&, int)>& work;
+  int first, count, lanes;
+  void operator()(Lane& lane) const {
+    for (int i = first; i < count; i += lanes) work(lane, i);
+  }
+};
+
 Lanes::Layout choose_layout(int threads) {
   Lanes::Layout layout;
   layout.wide = threads;
   // Three branches hang on the trunk. Up to six cores they share lanes of one thread; above, each has a third.
   layout.narrow_size = std::max(1, threads >= 6 ? threads / 3 : 1);
-  layout.narrow_count = std::min(threads / layout.narrow_size, 4);
+  layout.narrow_count = std::min(threads / layout.narrow_size, kMostNarrow);
   return layout;
 }
 }  // namespace
@@ -273,16 +286,14 @@ void Lanes::run_wide(const std::function<void(Lane&)>& work) { implementation_->
 void Lanes::run_narrow(int count, const std::function<void(Lane&, int)>& work) {
   auto& lanes = *implementation_;
   if (lanes.single) return lanes.single->run(count, work);
-  // Work i belongs to lane i mod count, so that a primitive always meets the team it was made for.
-  const int drivers = std::min(count, layout_.narrow_count);
-  std::vector<std::function<void(Lane&)>> shares;
-  for (int d = 0; d < drivers; ++d)
-    shares.emplace_back([&work, d, count, drivers](Lane& lane) {
-      for (int i = d; i < count; i += drivers) work(lane, i);
-    });
-  for (int d = 0; d < drivers; ++d) lanes.narrow[static_cast<std::size_t>(d)]->start(shares[static_cast<std::size_t>(d)]);
+  const int n = std::min(count, layout_.narrow_count);
+  const std::array<Share, kMostNarrow> shares{{{work, 0, count, n}, {work, 1, count, n}, {work, 2, count, n}, {work, 3, count, n}}};
+  // By reference: a step allocates nothing.
+  const std::array<std::function<void(Lane&)>, kMostNarrow> borrowed{std::cref(shares[0]), std::cref(shares[1]), std::cref(shares[2]),
+                                                                     std::cref(shares[3])};
+  for (int d = 0; d < n; ++d) lanes.narrow[static_cast<std::size_t>(d)]->start(borrowed[static_cast<std::size_t>(d)]);
   std::exception_ptr error;
-  for (int d = 0; d < drivers; ++d) try {
+  for (int d = 0; d < n; ++d) try {
       lanes.narrow[static_cast<std::size_t>(d)]->wait();
     } catch (...) {
       error = std::current_exception();

@@ -42,7 +42,7 @@ void emit_backward(Emitter& emitter, std::int64_t elements, const std::vector<Op
   emitter.task({"", {d_out()}, gradients, 0, [=](Lane& lane, const Arguments& a) {
                   const auto* dy = a.read<float>(0);
                   for (int i = count - 1; i >= 0; --i) {
-                    const bool wrong = mutated(first + i == 0 ? "add.fast.da" : "add.fast.db");
+                    const bool wrong = first + i == 0 ? mutated("add.fast.da") : mutated("add.fast.db");
                     const float factor = wrong ? 0.5F : 1.0F;  // a share instead of all
                     auto* to = a.write<float>(i);
                     if (to == dy && !wrong) continue;

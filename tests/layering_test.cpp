@@ -245,6 +245,37 @@ TEST_CASE("an op is four files: contract, fast path, reference, test") {
   CHECK(ops > 0);
 }
 
+// What a test does with a switch it checks itself (check_mutants); here it must only be named.
+TEST_CASE("every mutation switch of ops/ is turned by a test, and is asked for by a name in quotes") {
+  std::string tests;
+  for (const auto& entry : fs::directory_iterator(kRoot / "tests/ops"))
+    if (entry.path().extension() == ".cpp") tests += without_comments(read(entry.path()));
+  const std::string ask = "mutated(";
+  int switches = 0;
+  for (const Source& source : sources()) {
+    if (source.room != "ops") continue;
+    const std::string code = without_comments(source.text);
+    for (std::size_t at = code.find(ask); at != std::string::npos; at = code.find(ask, at + 1)) {
+      const std::size_t open = at + ask.size();
+      CAPTURE(source.path);
+      REQUIRE(code[open] == '"');
+      const std::string name = code.substr(open, code.find('"', open + 1) + 1 - open);
+      CAPTURE(name);
+      CHECK(tests.find(name) != std::string::npos);
+      ++switches;
+    }
+  }
+  CHECK(switches > 100);
+}
+
+TEST_CASE("a reference is short enough to be read at one sitting: 60 lines") {
+  for (const Source& source : sources()) {
+    if (!source.path.starts_with("ops/reference/")) continue;
+    CAPTURE(source.path);
+    CHECK(std::count(source.text.begin(), source.text.end(), '\n') <= 60);
+  }
+}
+
 TEST_CASE("every name in the list of shared op headers is a header") {
   for (const std::string& name : kSharedOpHeaders) {
     CAPTURE(name);

@@ -32,8 +32,7 @@ inline double upsampled(const View& x, std::int64_t n, std::int64_t c, Neighbour
 }
 
 // upᵀ of one pixel: hands its gradient d back to the four inputs that made it.
-inline void hand_back(const View& dx, std::int64_t n, std::int64_t c, Neighbours h, Neighbours w,
-                      double d) {
+inline void hand_back(const View& dx, auto n, auto c, Neighbours h, Neighbours w, double d) {
   dx(n, c, h.low, w.low) += (1 - h.fraction) * (1 - w.fraction) * d;
   dx(n, c, h.low, w.high) += (1 - h.fraction) * w.fraction * d;
   dx(n, c, h.high, w.low) += h.fraction * (1 - w.fraction) * d;
