@@ -69,7 +69,7 @@ TEST_CASE("a warm step allocates nothing of ours, and nobody a tensor's worth") 
   options.network.width = 32;
   options.network.classes = 10;
   options.network.image_height = options.network.image_width = 16;
-  options.choose = engine::Choose::fixed;
+  options.programs.choose = engine::Choose::fixed;
   engine::Lanes lanes;
   train::Trainer trainer(options, lanes);
   const std::vector<float> images(8 * 3 * 16 * 16, 0.5F);
