@@ -93,7 +93,7 @@ class Chooser {
   };
 
   Selection select(const Query& query, const Step& step, const std::vector<Candidate>& candidates,
-                   Lane& lane) const {
+                   Lane& lane) {
     const bool labels = std::any_of(query.node.inputs.begin(), query.node.inputs.end(), [&](ValueId id) {
       return draft_.graph.value(id).role == Role::label;
     });
@@ -103,12 +103,17 @@ class Chooser {
     if (inherited != inherited_.end())
       for (std::size_t i = 0; i < candidates.size(); ++i)
         if (inherited->second == std::pair(candidates[i].id, candidates[i].implementation)) return {i};
+    std::vector<double> times(candidates.size(), 0);
+    if (timed)
+      times = measure(query, candidates,
+                      [&](const Candidate& candidate) -> const std::vector<TensorType>& { return wiring_.keeps(step, candidate); },
+                      lane, draft_.dropped);
     Selection best;
     double best_cost = std::numeric_limits<double>::max();
     double fastest = std::numeric_limits<double>::max();
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       const double reorders = static_cast<double>(wiring_.reorder_bytes(step, query, candidates[i]));
-      const double ms = timed ? measure(query, candidates[i], wiring_.keeps(step, candidates[i]), lane) : 0;
+      const double ms = times[i];
       double cost = ms + 2 * reorders / kReorderBytesPerMs;
       if (preferred(candidates[i].id)) cost -= kPreference;
       fastest = std::min(fastest, ms);

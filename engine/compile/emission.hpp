@@ -49,10 +49,12 @@ class Emission final : public Emitter {
 TensorType operand_type(const Query& query, const Candidate& candidate,
                         const std::vector<TensorType>& keeps, Operand operand);
 
-// Milliseconds that the candidate's tasks take in `lane`, the smallest of a few runs, on made-up numbers. Each distinct
-// problem is measured once (engine/compile/timings.hpp). Call it inside the lane.
-double measure(const Query& query, const Candidate& candidate, const std::vector<TensorType>& keeps,
-               Lane& lane);
+// Milliseconds that each candidate's tasks take in `lane`, the smallest of a few runs on made-up numbers. Each distinct problem is
+// measured once (engine/compile/timings.hpp). A candidate whose result disagrees with those of the others has Timings::kDropped, and a
+// sentence in `dropped`. `keeps`: of the forward candidate of each. Call it inside the lane.
+std::vector<double> measure(const Query& query, const std::vector<Candidate>& candidates,
+                            const std::function<const std::vector<TensorType>&(const Candidate&)>& keeps, Lane& lane,
+                            std::vector<std::string>& dropped);
 // Gives back the memory in which was measured.
 void end_measuring();
 }  // namespace autodidact::engine::compile_passes

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
+#include <cmath>
 #include <limits>
 #include <map>
+#include <vector>
 
 #include "engine/compile/emission.hpp"
 #include "engine/compile/timings.hpp"
@@ -27,82 +28,189 @@ std::string key_of(const Query& query, const Candidate& candidate) {
   return key;
 }
 
-// Memory to measure in: every operand gets a part of it. Filled with small numbers, so that nothing overflows.
-class Playground {
- public:
-  explicit Playground(std::size_t bytes) {
-    Arena& memory = shared();
-    if (bytes > memory.bytes()) {
-      memory.reserve(bytes);
-      auto* numbers = reinterpret_cast<float*>(memory.data());
-      for (std::size_t i = 0; i < memory.bytes() / sizeof(float); ++i)
-        numbers[i] = 0.01F * static_cast<float>(i % 61);
-    }
-    base_ = memory.data();
-  }
-  static Arena& shared() {
-    static Arena memory;
-    return memory;
-  }
-  std::byte* at(std::size_t offset) const { return base_ + offset; }
-
- private:
-  std::byte* base_ = nullptr;
-};
+// Memory to measure in: every operand gets a part of it.
+Arena& playground() {
+  static Arena memory;
+  return memory;
+}
 
 class Layout {
  public:
   Layout(const Query& query, const Candidate& candidate, const std::vector<TensorType>& keeps,
-         const Emission& emission)
-      : query_(query), candidate_(candidate), keeps_(keeps), emission_(emission) {
+         const Emission& emission) {
+    const auto add = [&](const Operand& operand) {
+      const auto index = static_cast<std::size_t>(operand.index);
+      TensorType type{{0}, DType::u8, {}};
+      if (operand.kind == Operand::Kind::temporary) type.shape = {static_cast<std::int64_t>(emission.temporaries[index])};
+      else if (operand.kind == Operand::Kind::packed) type.shape = {static_cast<std::int64_t>(emission.packs[index].bytes)};
+      else type = operand_type(query, candidate, keeps, operand);
+      if (places_.emplace(operand, Place{end_, type}).second) end_ += aligned(type.bytes()) + kAlignment;
+    };
     for (const EmittedPack& pack : emission.packs) add(pack.parameter);
     for (const EmittedTask& task : emission.tasks) {
       for (const Operand& operand : task.reads) add(operand);
       for (const Operand& operand : task.writes) add(operand);
       scratch_ = std::max(scratch_, task.scratch_bytes);
     }
-    for (int i = 0; i < static_cast<int>(emission.packs.size()); ++i)
-      add({Operand::Kind::packed, i});
+    for (int i = 0; i < static_cast<int>(emission.packs.size()); ++i) add({Operand::Kind::packed, i});
   }
-  std::size_t bytes() const { return end_ + aligned(scratch_); }
-  std::size_t at(const Operand& operand) const { return offsets_.at(operand); }
+
+  struct Place {
+    std::size_t offset;
+    TensorType type;
+  };
+  const std::map<Operand, Place>& places() const { return places_; }
+  std::size_t at(const Operand& operand) const { return places_.at(operand).offset; }
   std::size_t scratch() const { return end_; }
+  std::size_t bytes() const { return end_ + aligned(scratch_); }
 
  private:
-  void add(const Operand& operand) {
-    if (!offsets_.emplace(operand, end_).second) return;
-    const auto index = static_cast<std::size_t>(operand.index);
-    std::size_t bytes = 0;
-    if (operand.kind == Operand::Kind::temporary) bytes = emission_.temporaries[index];
-    else if (operand.kind == Operand::Kind::packed) bytes = emission_.packs[index].bytes;
-    else bytes = operand_type(query_, candidate_, keeps_, operand).bytes();
-    end_ += aligned(bytes) + kAlignment;
-  }
-  const Query& query_;
-  const Candidate& candidate_;
-  const std::vector<TensorType>& keeps_;
-  const Emission& emission_;
-  std::map<Operand, std::size_t> offsets_;
+  std::map<Operand, Place> places_;
   std::size_t end_ = 0, scratch_ = 0;
 };
 
-double run_once(const Emission& emission, const Layout& layout, const Playground& memory,
-                Lane& lane) {
-  std::vector<void*> reads, writes;
-  const auto call = [&](const std::vector<Operand>& in, const std::vector<Operand>& out_,
-                        const Kernel& kernel) {
-    reads.clear();
-    writes.clear();
-    for (const Operand& operand : in) reads.push_back(memory.at(layout.at(operand)));
-    for (const Operand& operand : out_) writes.push_back(memory.at(layout.at(operand)));
-    kernel(lane, {reads.data(), writes.data(), memory.at(layout.scratch())});
-  };
-  const auto start = std::chrono::steady_clock::now();
-  for (int i = 0; i < static_cast<int>(emission.packs.size()); ++i)
-    call({emission.packs[static_cast<std::size_t>(i)].parameter}, {{Operand::Kind::packed, i}},
-         emission.packs[static_cast<std::size_t>(i)].kernel);
-  for (const EmittedTask& task : emission.tasks) call(task.reads, task.writes, task.kernel);
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+// Small numbers of both signs, a function of where they stand in the tensor and not of how that is laid out: the candidates of a task
+// must agree on what they make of them. Channels that only fill up a block are zeros.
+constexpr std::int64_t kPattern = 61;
+float pattern(std::int64_t i) { return 0.01F * static_cast<float>(i * 37 % kPattern) - 0.3F; }
+
+void fill(const TensorType& type, float* to, Lane& lane) {
+  static const std::vector<float> table = [] {
+    std::vector<float> numbers(2 * kPattern);
+    for (std::int64_t i = 0; i < 2 * kPattern; ++i) numbers[static_cast<std::size_t>(i)] = pattern(i);
+    return numbers;
+  }();
+  if (type.shape.rank() != 4) {
+    for (std::int64_t i = 0; i < type.shape.count(); ++i) to[i] = table[static_cast<std::size_t>(i % kPattern)];
+    return;
+  }
+  const std::int64_t b = type.format.block, blocks = type.channel_blocks(), pixels = type.shape[2] * type.shape[3];
+  lane.parallel(type.shape[0] * blocks, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t plane = begin; plane < end; ++plane)
+      for (std::int64_t pixel = 0; pixel < pixels; ++pixel)
+        for (std::int64_t l = 0, c = plane % blocks * b; l < b; ++l, ++c)
+          to[(plane * pixels + pixel) * b + l] =
+              c < type.shape[1] ? table[static_cast<std::size_t>((plane / blocks * 7 + c * 3 + pixel * 5) % kPattern)] : 0.0F;
+  });
+}
+
+// Some numbers of a result, the same ones whatever its layout.
+std::vector<float> sample(const TensorType& type, const float* from) {
+  constexpr std::int64_t kSamples = 4096;
+  const std::int64_t count = type.shape.count();
+  std::vector<float> numbers;
+  for (std::int64_t k = 0; k < std::min(kSamples, count); ++k) {
+    std::int64_t i = count <= kSamples ? k : k * 2654435761 % count;
+    if (type.shape.rank() == 4) {
+      const std::int64_t pixels = type.shape[2] * type.shape[3], b = type.format.block;
+      const std::int64_t pixel = i % pixels, c = i / pixels % type.shape[1], n = i / pixels / type.shape[1];
+      i = ((n * type.channel_blocks() + c / b) * pixels + pixel) * b + c % b;
+    }
+    numbers.push_back(from[i]);
+  }
+  return numbers;
+}
+
+class Trial {
+ public:
+  Trial(const Query& query, const Candidate& candidate, const std::vector<TensorType>& keeps, Lane& lane)
+      : lane_(lane), emission_(emitted(candidate)), layout_(query, candidate, keeps, emission_) {
+    playground().reserve(layout_.bytes());
+    for (const auto& [operand, place] : layout_.places())
+      if (place.type.dtype == DType::f32) fill(place.type, at<float>(place.offset), lane);
+  }
+
+  double run() {
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < static_cast<int>(emission_.packs.size()); ++i) {
+      const EmittedPack& pack = emission_.packs[static_cast<std::size_t>(i)];
+      call({pack.parameter}, {{Operand::Kind::packed, i}}, pack.kernel);
+    }
+    for (const EmittedTask& task : emission_.tasks) call(task.reads, task.writes, task.kernel);
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  }
+
+  // Of what the pass is for: outputs, or gradients.
+  std::vector<float> results() const {
+    std::vector<float> numbers;
+    for (const auto& [operand, place] : layout_.places()) {
+      const bool result = operand.kind == Operand::Kind::output || operand.kind == Operand::Kind::d_input;
+      if (!result || !written(operand) || place.type.dtype != DType::f32) continue;
+      const std::vector<float> some = sample(place.type, at<float>(place.offset));
+      numbers.insert(numbers.end(), some.begin(), some.end());
+    }
+    return numbers;
+  }
+
+ private:
+  static Emission emitted(const Candidate& candidate) {
+    Emission emission(alone());
+    candidate.emit(emission);
+    return emission;
+  }
+  template <class T = void>
+  T* at(std::size_t offset) const {
+    return reinterpret_cast<T*>(playground().data() + offset);
+  }
+  bool written(const Operand& operand) const {
+    return std::any_of(emission_.tasks.begin(), emission_.tasks.end(), [&](const EmittedTask& task) {
+      return std::find(task.writes.begin(), task.writes.end(), operand) != task.writes.end();
+    });
+  }
+  void call(const std::vector<Operand>& in, const std::vector<Operand>& out_, const Kernel& kernel) {
+    reads_.clear();
+    writes_.clear();
+    for (const Operand& operand : in) reads_.push_back(at<std::byte>(layout_.at(operand)));
+    for (const Operand& operand : out_) writes_.push_back(at<std::byte>(layout_.at(operand)));
+    kernel(lane_, {reads_.data(), writes_.data(), at<std::byte>(layout_.scratch())});
+  }
+
+  Lane& lane_;
+  Emission emission_;
+  Layout layout_;
+  std::vector<void*> reads_, writes_;
+};
+
+// How far the results of two candidates may be apart, ‖a − b‖ / ‖b‖: Winograd's rounding in f32 is below 1e-4; what is wrong is off by
+// more than a hundredth.
+constexpr double kAgreement = 2e-3;
+
+struct Result {
+  std::size_t candidate;
+  std::vector<float> numbers;
+};
+
+double disagreement(const std::vector<float>& results, const std::vector<float>& others) {
+  if (results.size() != others.size()) return 1e30;
+  double difference = 0, size = 0;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const double a = results[i], b = others[i];
+    difference += (a - b) * (a - b);
+    size += b * b;
+  }
+  const double error = std::sqrt(difference / std::max(size, 1e-30));
+  return std::isfinite(error) ? error : 1e30;
+}
+
+// The result that most others agree with; among equals a direct one, then the first.
+const Result& most_agreed(const std::vector<Result>& results, const std::vector<Candidate>& candidates) {
+  const Result* best = &results.front();
+  std::pair<std::ptrdiff_t, bool> best_rank{-1, false};
+  for (const Result& result : results) {
+    const auto agreeing = std::count_if(results.begin(), results.end(), [&](const Result& other) {
+      return disagreement(other.numbers, result.numbers) <= kAgreement;
+    });
+    const std::pair rank{agreeing, candidates[result.candidate].id == "direct"};
+    if (rank > best_rank) {
+      best = &result;
+      best_rank = rank;
+    }
+  }
+  return *best;
+}
+
+std::string sentence(const Query& query, const Candidate& candidate, const std::string& what) {
+  return fmt::format("{} {}: {} ({}) {}", query.node.label, name_of(query.pass), candidate.implementation, candidate.id, what);
 }
 }  // namespace
 
@@ -121,23 +229,39 @@ TensorType operand_type(const Query& query, const Candidate& candidate,
   return {of_output ? query.outputs[index] : query.inputs[index], storage(role, query.precision), {}};
 }
 
-double measure(const Query& query, const Candidate& candidate, const std::vector<TensorType>& keeps,
-               Lane& lane) {
-  const std::string key = key_of(query, candidate);
-  if (const auto known = timings().find(key)) return *known;
-  Emission emission(alone());
-  candidate.emit(emission);
-  const Layout layout(query, candidate, keeps, emission);
-  const Playground memory(layout.bytes());
-  double best = std::numeric_limits<double>::max();
-  for (int run = 0; run <= kRuns; ++run) {
-    const double ms = run_once(emission, layout, memory, lane);
-    if (run > 0) best = std::min(best, ms);
+std::vector<double> measure(const Query& query, const std::vector<Candidate>& candidates,
+                            const std::function<const std::vector<TensorType>&(const Candidate&)>& keeps, Lane& lane,
+                            std::vector<std::string>& dropped) {
+  std::vector<double> ms;
+  std::vector<Result> fresh;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const std::string key = key_of(query, candidates[i]);
+    if (const auto known = timings().find(key)) {
+      ms.push_back(*known);
+      if (*known >= Timings::kDropped) dropped.push_back(sentence(query, candidates[i], "disagreed with the others when it was measured"));
+      continue;
+    }
+    Trial trial(query, candidates[i], keeps(candidates[i]), lane);
+    trial.run();
+    fresh.push_back({i, trial.results()});
+    ms.push_back(std::numeric_limits<double>::max());
+    for (int run = 0; run < kRuns; ++run) ms.back() = std::min(ms.back(), trial.run());
+    timings().add(key, ms.back());
   }
-  timings().add(key, best);
-  return best;
+  if (fresh.size() < 2) return ms;
+  const Result& standard = most_agreed(fresh, candidates);
+  for (const Result& result : fresh) {
+    const double error = disagreement(result.numbers, standard.numbers);
+    if (error <= kAgreement) continue;
+    ms[result.candidate] = Timings::kDropped;
+    timings().drop(key_of(query, candidates[result.candidate]));
+    dropped.push_back(sentence(query, candidates[result.candidate],
+                               fmt::format("is off by {:.1e} of the result of {}", error, candidates[standard.candidate].implementation)));
+  }
+  return ms;
 }
-void end_measuring() { Playground::shared() = Arena(); }
+
+void end_measuring() { playground() = Arena(); }
 }  // namespace autodidact::engine::compile_passes
 
 namespace autodidact::engine {

@@ -13,6 +13,9 @@ namespace autodidact::engine {
 
 class Timings {
  public:
+  // The time of a candidate whose result disagreed with the others': never to be chosen.
+  static constexpr double kDropped = 1e12;
+
   std::optional<double> find(const std::string& key) const {
     const std::lock_guard lock(mutex_);
     const auto found = ms_.find(key);
@@ -22,6 +25,10 @@ class Timings {
   void add(const std::string& key, double ms) {
     const std::lock_guard lock(mutex_);
     ms_.emplace(key, ms);
+  }
+  void drop(const std::string& key) {
+    const std::lock_guard lock(mutex_);
+    ms_[key] = kDropped;
   }
   std::map<std::string, double> all() const {
     const std::lock_guard lock(mutex_);

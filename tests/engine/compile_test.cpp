@@ -175,6 +175,47 @@ TEST_CASE("another batch size inherits the choices of the main program") {
   CHECK(choices(second) == choices(main));
 }
 
+namespace {
+// y = 2·x, in three ways of which one is wrong and does nearly nothing, so that it would be chosen for its speed.
+class Twice final : public Op {
+ public:
+  std::string_view kind() const override { return "twice"; }
+  std::string describe() const override { return "twice"; }
+  std::vector<Port> inputs() const override { return {{"x"}}; }
+  std::vector<Shape> infer(std::string_view, std::span<const Shape> inputs) const override { return {inputs[0]}; }
+  std::vector<BackwardTask> backward() const override { return {}; }
+  void reference(Pass, const ReferenceArguments&) const override {}
+  std::vector<Candidate> candidates(const Query& query) const override {
+    return {way("lazy", query, 1), way("left", query, query.inputs[0].count()), way("right", query, query.inputs[0].count())};
+  }
+
+ private:
+  static Candidate way(const std::string& id, const Query& query, std::int64_t count) {
+    Candidate candidate;
+    candidate.id = candidate.implementation = id;
+    candidate.types = {{in(0), query.type(query.inputs[0], 1)}, {out(), query.type(query.inputs[0], 1)}};
+    candidate.emit = [count](Emitter& emitter) {
+      emitter.task({"", {in(0)}, {out()}, 0, [count](Lane&, const Arguments& a) {
+                      for (std::int64_t i = 0; i < count; ++i) a.write<float>(0)[i] = 2 * a.read<float>(0)[i];
+                    }});
+    };
+    return candidate;
+  }
+};
+}  // namespace
+
+TEST_CASE("a candidate whose result disagrees with the others' is dropped and named, also when its time is known already") {
+  Lanes lanes(1);
+  Graph graph;
+  graph.output("y", apply(graph, "twice", Twice(), {graph.input("x", {2, 8, 16, 16}, Role::activation)}));
+  for (int start = 0; start < 2; ++start) {
+    const Program program = compile(graph, {.choose = Choose::measure, .gradients = false}, lanes);
+    REQUIRE(program.dropped().size() == 1);
+    CHECK(program.dropped()[0].starts_with("twice forward: lazy"));
+    for (const Task& task : program.tasks()) CHECK(task.candidate != "lazy");
+  }
+}
+
 TEST_CASE("compile refuses names that the graph does not have") {
   Lanes lanes(1);
   const Graph graph = branched_graph();
