@@ -6,6 +6,7 @@
 
 #include "engine/compile/draft.hpp"
 #include "engine/compile/emission.hpp"
+#include "engine/compile/trial.hpp"
 #include "engine/compile/wiring.hpp"
 #include "engine/onednn.hpp"
 
@@ -162,6 +163,6 @@ class Chooser {
 
 void choose(Draft& draft) {
   Chooser(draft).run();
-  end_measuring();
+  end_trials();
 }
 }  // namespace autodidact::engine::compile_passes

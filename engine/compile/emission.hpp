@@ -55,6 +55,4 @@ TensorType operand_type(const Query& query, const Candidate& candidate,
 std::vector<double> measure(const Query& query, const std::vector<Candidate>& candidates,
                             const std::function<const std::vector<TensorType>&(const Candidate&)>& keeps, Lane& lane,
                             std::vector<std::string>& dropped);
-// Gives back the memory in which was measured.
-void end_measuring();
 }  // namespace autodidact::engine::compile_passes

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -9,7 +8,7 @@
 
 #include "engine/compile/emission.hpp"
 #include "engine/compile/timings.hpp"
-#include "engine/program.hpp"
+#include "engine/compile/trial.hpp"
 
 namespace autodidact::engine::compile_passes {
 namespace {
@@ -27,149 +26,6 @@ std::string key_of(const Query& query, const Candidate& candidate) {
                        type.type.layout_text());
   return key;
 }
-
-// Memory to measure in: every operand gets a part of it.
-Arena& playground() {
-  static Arena memory;
-  return memory;
-}
-
-class Layout {
- public:
-  Layout(const Query& query, const Candidate& candidate, const std::vector<TensorType>& keeps,
-         const Emission& emission) {
-    const auto add = [&](const Operand& operand) {
-      const auto index = static_cast<std::size_t>(operand.index);
-      TensorType type{{0}, DType::u8, {}};
-      if (operand.kind == Operand::Kind::temporary) type.shape = {static_cast<std::int64_t>(emission.temporaries[index])};
-      else if (operand.kind == Operand::Kind::packed) type.shape = {static_cast<std::int64_t>(emission.packs[index].bytes)};
-      else type = operand_type(query, candidate, keeps, operand);
-      if (places_.emplace(operand, Place{end_, type}).second) end_ += aligned(type.bytes()) + kAlignment;
-    };
-    for (const EmittedPack& pack : emission.packs) add(pack.parameter);
-    for (const EmittedTask& task : emission.tasks) {
-      for (const Operand& operand : task.reads) add(operand);
-      for (const Operand& operand : task.writes) add(operand);
-      scratch_ = std::max(scratch_, task.scratch_bytes);
-    }
-    for (int i = 0; i < static_cast<int>(emission.packs.size()); ++i) add({Operand::Kind::packed, i});
-  }
-
-  struct Place {
-    std::size_t offset;
-    TensorType type;
-  };
-  const std::map<Operand, Place>& places() const { return places_; }
-  std::size_t at(const Operand& operand) const { return places_.at(operand).offset; }
-  std::size_t scratch() const { return end_; }
-  std::size_t bytes() const { return end_ + aligned(scratch_); }
-
- private:
-  std::map<Operand, Place> places_;
-  std::size_t end_ = 0, scratch_ = 0;
-};
-
-// Small numbers of both signs, a function of where they stand in the tensor and not of how that is laid out: the candidates of a task
-// must agree on what they make of them. Channels that only fill up a block are zeros.
-constexpr std::int64_t kPattern = 61;
-float pattern(std::int64_t i) { return 0.01F * static_cast<float>(i * 37 % kPattern) - 0.3F; }
-
-void fill(const TensorType& type, float* to, Lane& lane) {
-  static const std::vector<float> table = [] {
-    std::vector<float> numbers(2 * kPattern);
-    for (std::int64_t i = 0; i < 2 * kPattern; ++i) numbers[static_cast<std::size_t>(i)] = pattern(i);
-    return numbers;
-  }();
-  if (type.shape.rank() != 4) {
-    for (std::int64_t i = 0; i < type.shape.count(); ++i) to[i] = table[static_cast<std::size_t>(i % kPattern)];
-    return;
-  }
-  const std::int64_t b = type.format.block, blocks = type.channel_blocks(), pixels = type.shape[2] * type.shape[3];
-  lane.parallel(type.shape[0] * blocks, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t plane = begin; plane < end; ++plane)
-      for (std::int64_t pixel = 0; pixel < pixels; ++pixel)
-        for (std::int64_t l = 0, c = plane % blocks * b; l < b; ++l, ++c)
-          to[(plane * pixels + pixel) * b + l] =
-              c < type.shape[1] ? table[static_cast<std::size_t>((plane / blocks * 7 + c * 3 + pixel * 5) % kPattern)] : 0.0F;
-  });
-}
-
-// Some numbers of a result, the same ones whatever its layout.
-std::vector<float> sample(const TensorType& type, const float* from) {
-  constexpr std::int64_t kSamples = 4096;
-  const std::int64_t count = type.shape.count();
-  std::vector<float> numbers;
-  for (std::int64_t k = 0; k < std::min(kSamples, count); ++k) {
-    std::int64_t i = count <= kSamples ? k : k * 2654435761 % count;
-    if (type.shape.rank() == 4) {
-      const std::int64_t pixels = type.shape[2] * type.shape[3], b = type.format.block;
-      const std::int64_t pixel = i % pixels, c = i / pixels % type.shape[1], n = i / pixels / type.shape[1];
-      i = ((n * type.channel_blocks() + c / b) * pixels + pixel) * b + c % b;
-    }
-    numbers.push_back(from[i]);
-  }
-  return numbers;
-}
-
-class Trial {
- public:
-  Trial(const Query& query, const Candidate& candidate, const std::vector<TensorType>& keeps, Lane& lane)
-      : lane_(lane), emission_(emitted(candidate)), layout_(query, candidate, keeps, emission_) {
-    playground().reserve(layout_.bytes());
-    for (const auto& [operand, place] : layout_.places())
-      if (place.type.dtype == DType::f32) fill(place.type, at<float>(place.offset), lane);
-  }
-
-  double run() {
-    const auto start = std::chrono::steady_clock::now();
-    for (int i = 0; i < static_cast<int>(emission_.packs.size()); ++i) {
-      const EmittedPack& pack = emission_.packs[static_cast<std::size_t>(i)];
-      call({pack.parameter}, {{Operand::Kind::packed, i}}, pack.kernel);
-    }
-    for (const EmittedTask& task : emission_.tasks) call(task.reads, task.writes, task.kernel);
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-  }
-
-  // Of what the pass is for: outputs, or gradients.
-  std::vector<float> results() const {
-    std::vector<float> numbers;
-    for (const auto& [operand, place] : layout_.places()) {
-      const bool result = operand.kind == Operand::Kind::output || operand.kind == Operand::Kind::d_input;
-      if (!result || !written(operand) || place.type.dtype != DType::f32) continue;
-      const std::vector<float> some = sample(place.type, at<float>(place.offset));
-      numbers.insert(numbers.end(), some.begin(), some.end());
-    }
-    return numbers;
-  }
-
- private:
-  static Emission emitted(const Candidate& candidate) {
-    Emission emission(alone());
-    candidate.emit(emission);
-    return emission;
-  }
-  template <class T = void>
-  T* at(std::size_t offset) const {
-    return reinterpret_cast<T*>(playground().data() + offset);
-  }
-  bool written(const Operand& operand) const {
-    return std::any_of(emission_.tasks.begin(), emission_.tasks.end(), [&](const EmittedTask& task) {
-      return std::find(task.writes.begin(), task.writes.end(), operand) != task.writes.end();
-    });
-  }
-  void call(const std::vector<Operand>& in, const std::vector<Operand>& out_, const Kernel& kernel) {
-    reads_.clear();
-    writes_.clear();
-    for (const Operand& operand : in) reads_.push_back(at<std::byte>(layout_.at(operand)));
-    for (const Operand& operand : out_) writes_.push_back(at<std::byte>(layout_.at(operand)));
-    kernel(lane_, {reads_.data(), writes_.data(), at<std::byte>(layout_.scratch())});
-  }
-
-  Lane& lane_;
-  Emission emission_;
-  Layout layout_;
-  std::vector<void*> reads_, writes_;
-};
 
 // How far the results of two candidates may be apart, ‖a − b‖ / ‖b‖: Winograd's rounding in f32 is below 1e-4; what is wrong is off by
 // more than a hundredth.
@@ -261,7 +117,6 @@ std::vector<double> measure(const Query& query, const std::vector<Candidate>& ca
   return ms;
 }
 
-void end_measuring() { playground() = Arena(); }
 }  // namespace autodidact::engine::compile_passes
 
 namespace autodidact::engine {
