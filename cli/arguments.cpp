@@ -119,8 +119,12 @@ void ImageArguments::declare(CLI::App& app) {
   app.add_option("--side", side, "pixels along a side of an image")->check(CLI::Range(8, 4096));
 }
 
-void RecipeArguments::declare(CLI::App& app) {
+void RecipeArguments::declare_name(CLI::App& app) {
   app.add_option("--recipe", recipe, "loss: seed, iccv2019, scan, none (labels only), baseline (no branches)");
+}
+
+void RecipeArguments::declare(CLI::App& app) {
+  declare_name(app);
   app.add_option("--alpha", alpha, "weight of the teacher's soft labels in exits 1-3, of the labels 1 - alpha");
   app.add_option("--lambda", lambda, "weight of the feature term");
   app.add_option("--temperature", temperature, "T of the soft labels");

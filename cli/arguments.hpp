@@ -37,6 +37,7 @@ struct RecipeArguments {
   std::optional<bool> t2, adaptation;
   std::string feature_term, feature_exits;  // "norm"|"squares", "1,2"; empty: the recipe's; "none": no exit
   void declare(CLI::App& app);
+  void declare_name(CLI::App& app);  // --recipe alone: where the loss is not computed, but tells of branches
   model::Recipe value() const;
 };
 

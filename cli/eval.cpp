@@ -24,7 +24,7 @@ struct EvalArguments {
     app.add_option("--data", data, "as for train; its test half is used")->required();
     app.add_option("--batch", batch, "images at a time")->check(CLI::Range(1, 1000000));
     network.declare(app);
-    recipe.declare(app);
+    recipe.declare_name(app);
     images.declare(app);
     compile.declare(app);
     json.declare(app);

@@ -57,6 +57,7 @@ train::TraceOptions options_of(const TraceArguments& trace, const train::ModelIn
   options.backend = trace.backend == "reference" ? engine::Backend::reference : engine::Backend::fast;
   options.as_trained = trace.as_trained;
   options.choose = trace.compile.choice();
+  options.recompute = trace.compile.programs().recompute;
   if (!trace.as_trained && options.choose == engine::Choose::measure) options.choose = engine::Choose::direct;
   return options;
 }

@@ -41,7 +41,8 @@ struct TraceOptions {
   double learning_rate = 0.1;
   engine::Choose choose = engine::Choose::direct;
   engine::Backend backend = engine::Backend::fast;
-  bool as_trained = false;  // Backend::fast only
+  engine::Recompute recompute = engine::Recompute::automatic;  // as_trained only
+  bool as_trained = false;                                     // Backend::fast only
 };
 
 struct TracedTensor {
