@@ -49,7 +49,8 @@ thread_local bool inside = false;  // backtrace may itself allocate
 // What calls to allocate on somebody's behalf: the frame behind it is the one that wanted memory.
 bool is_language_library(std::string_view module) {
   constexpr std::array<std::string_view, 4> kNames{"libc.so", "libstdc++.so", "libc++", "libgcc_s"};
-  return std::any_of(kNames.begin(), kNames.end(), [&](std::string_view name) { return module.starts_with(name); });
+  return std::any_of(kNames.begin(), kNames.end(),
+                     [&](std::string_view name) { return module.starts_with(name); });
 }
 
 std::string_view module_of(const Dl_info& info) {
@@ -66,7 +67,8 @@ Allocation explain(const Call& call) {
     if (!dladdr(*frame, &info) || is_language_library(module_of(info))) continue;
     allocation.ours = info.dli_fbase == self.dli_fbase;
     std::ostringstream text;
-    text << module_of(info) << "+0x" << std::hex << static_cast<const char*>(*frame) - static_cast<const char*>(info.dli_fbase);
+    text << module_of(info) << "+0x" << std::hex
+         << static_cast<const char*>(*frame) - static_cast<const char*>(info.dli_fbase);
     if (info.dli_sname) text << ' ' << info.dli_sname;
     allocation.caller = text.str();
     break;
@@ -88,7 +90,8 @@ void AllocationRecording::start() {
 std::vector<Allocation> AllocationRecording::stop() {
   recording = false;
   std::vector<Allocation> all;
-  for (std::size_t i = 0; i < std::min(recorded.load(), kMost); ++i) all.push_back(explain(calls[i]));
+  for (std::size_t i = 0; i < std::min(recorded.load(), kMost); ++i)
+    all.push_back(explain(calls[i]));
   calls.reset();
   return all;
 }

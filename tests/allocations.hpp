@@ -9,7 +9,8 @@ namespace autodidact::testing {
 
 struct Allocation {
   std::size_t bytes = 0;
-  bool ours = false;   // the innermost frame outside the C and C++ libraries is our code, not a library's
+  bool ours =
+      false;  // the innermost frame outside the C and C++ libraries is our code, not a library's
   std::string caller;  // that frame: "autodidact_tests(+0x1234)", "libdnnl.so.2(+0x5678)"
 };
 

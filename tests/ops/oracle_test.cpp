@@ -31,7 +31,8 @@
 
 namespace {
 using namespace autodidact;
-using engine::apply, engine::Graph, engine::Mode, engine::Role, engine::Section, engine::Shape, engine::ValueId;
+using engine::apply, engine::Graph, engine::Mode, engine::Role, engine::Section, engine::Shape,
+    engine::ValueId;
 using Json = nlohmann::json;
 using Numbers = std::vector<double>;
 
@@ -48,13 +49,17 @@ struct Case {
   std::string name, op;
   Json attributes;
 
-  const train::TensorRecord* find(const std::string& tensor) const { return golden().find(name + "/" + tensor); }
+  const train::TensorRecord* find(const std::string& tensor) const {
+    return golden().find(name + "/" + tensor);
+  }
   Numbers numbers(const std::string& tensor) const {
     CAPTURE(tensor);
     REQUIRE(find(tensor) != nullptr);
     return testing::numbers_of(*find(tensor));
   }
-  Shape shape(const std::string& tensor) const { return Shape(std::span<const std::int64_t>(find(tensor)->shape)); }
+  Shape shape(const std::string& tensor) const {
+    return Shape(std::span<const std::int64_t>(find(tensor)->shape));
+  }
 };
 
 std::vector<Case> cases() {
@@ -76,7 +81,9 @@ class CaseGraph {
   const std::map<std::string, Numbers>& scalars() const { return scalars_; }
 
  private:
-  ValueId input(const std::string& name, Role role = Role::activation) { return graph_.input(name, case_.shape(name), role); }
+  ValueId input(const std::string& name, Role role = Role::activation) {
+    return graph_.input(name, case_.shape(name), role);
+  }
   ValueId parameter(const std::string& name) { return graph_.parameter(name, case_.shape(name)); }
   ValueId state(const std::string& name) {
     return graph_.state(name, case_.find(name) ? case_.shape(name) : case_.shape("gamma"));
@@ -106,14 +113,18 @@ class CaseGraph {
 ValueId CaseGraph::convolution() {
   const auto stride = attribute<std::int64_t>("stride"), pad = attribute<std::int64_t>("padding"),
              dilation = attribute<std::int64_t>("dilation");
-  return node(ops::Convolution({attribute<std::int64_t>("groups"), stride, stride, pad, pad, dilation, dilation}),
+  return node(ops::Convolution({attribute<std::int64_t>("groups"), stride, stride, pad, pad,
+                                dilation, dilation}),
               {input("x"), parameter("w")});
 }
 
 ValueId CaseGraph::batch_norm(ops::Tail tail) {
-  std::vector<ValueId> inputs{input("x"), parameter("gamma"), parameter("beta"), state("running_mean"), state("running_var")};
+  std::vector<ValueId> inputs{input("x"), parameter("gamma"), parameter("beta"),
+                              state("running_mean"), state("running_var")};
   if (tail == ops::Tail::add_relu) inputs.push_back(input("shortcut"));
-  return node(ops::BatchNorm({attribute<double>("epsilon"), case_.attributes.value("momentum", 0.1)}, tail), std::move(inputs));
+  return node(
+      ops::BatchNorm({attribute<double>("epsilon"), case_.attributes.value("momentum", 0.1)}, tail),
+      std::move(inputs));
 }
 
 ValueId CaseGraph::feature_distance() {
@@ -129,24 +140,41 @@ ValueId CaseGraph::build() {
       {"batch_norm", [&] { return batch_norm(ops::Tail::none); }},
       {"bn_relu", [&] { return batch_norm(ops::Tail::relu); }},
       {"bn_add_relu", [&] { return batch_norm(ops::Tail::add_relu); }},
-      {"bilinear", [&] { return node(ops::Upsample(size("height"), size("width")), {input("x")}); }},
-      {"attention_gate", [&] { return node(ops::AttentionGate(), {input("x"), input("a")}); }},
-      {"max_pool2d", [&] { return node(ops::MaxPool(size("kernel"), size("stride"), size("padding")), {input("x")}); }},
-      {"avg_pool2d", [&] { return node(ops::AveragePool(size("kernel"), size("stride"), size("padding")), {input("x")}); }},
+      {"bilinear",
+       [&] { return node(ops::Upsample(size("height"), size("width")), {input("x")}); }},
+      {"attention_gate",
+       [&] {
+         return node(ops::AttentionGate(), {input("x"), input("a")});
+       }},
+      {"max_pool2d",
+       [&] {
+         return node(ops::MaxPool(size("kernel"), size("stride"), size("padding")), {input("x")});
+       }},
+      {"avg_pool2d",
+       [&] {
+         return node(ops::AveragePool(size("kernel"), size("stride"), size("padding")),
+                     {input("x")});
+       }},
       {"global_avg_pool", [&] { return node(ops::GlobalAverage(), {input("x")}); }},
       {"relu", [&] { return node(ops::Relu(), {input("x")}); }},
       {"sigmoid", [&] { return node(ops::Sigmoid(), {input("x")}); }},
-      {"linear", [&] { return node(ops::Linear(), {input("x"), parameter("w"), parameter("b")}); }},
+      {"linear",
+       [&] {
+         return node(ops::Linear(), {input("x"), parameter("w"), parameter("b")});
+       }},
       {"cross_entropy",
        [&] {
-         return node(ops::CrossEntropy(), {input("x"), input("label1", Role::label), input("label2", Role::label),
-                                           scalar("mix", attribute<double>("weight")), scalar("smoothing", attribute<double>("smoothing")),
-                                           scalar("inv_batch", 1 / static_cast<double>(case_.shape("x")[0]))});
+         return node(ops::CrossEntropy(),
+                     {input("x"), input("label1", Role::label), input("label2", Role::label),
+                      scalar("mix", attribute<double>("weight")),
+                      scalar("smoothing", attribute<double>("smoothing")),
+                      scalar("inv_batch", 1 / static_cast<double>(case_.shape("x")[0]))});
        }},
       {"soft_cross_entropy",
        [&] {
-         return node(ops::SoftCrossEntropy(), {input("x"), input("teacher"), scalar("T", attribute<double>("temperature")),
-                                               scalar("inv_batch", 1 / static_cast<double>(case_.shape("x")[0]))});
+         return node(ops::SoftCrossEntropy(),
+                     {input("x"), input("teacher"), scalar("T", attribute<double>("temperature")),
+                      scalar("inv_batch", 1 / static_cast<double>(case_.shape("x")[0]))});
        }},
       {"feature_distance", [&] { return feature_distance(); }},
   };
@@ -172,24 +200,31 @@ void check_case(const Case& one) {
   options.mode = one.attributes.value("training", true) ? Mode::train : Mode::infer;
   options.cotangents = {"y"};
   for (const engine::Value& value : graph.values())
-    if (value.source == engine::Source::input && one.find("d" + value.name)) options.differentiate.push_back(value.name);
+    if (value.source == engine::Source::input && one.find("d" + value.name))
+      options.differentiate.push_back(value.name);
   engine::Program program = engine::compile(graph, options, lanes);
-  engine::ParameterStore store(std::make_shared<const engine::ParameterLayout>(graph), engine::DType::f64);
+  engine::ParameterStore store(std::make_shared<const engine::ParameterLayout>(graph),
+                               engine::DType::f64);
 
-  for (const auto& slot : store.layout().parameters()) store.set(Section::values, slot, one.numbers(slot.name));
+  for (const auto& slot : store.layout().parameters())
+    store.set(Section::values, slot, one.numbers(slot.name));
   for (const auto& slot : store.layout().states())
     if (one.find(slot.name)) store.set(Section::states, slot, one.numbers(slot.name));
   for (const engine::Value& value : graph.values())
     if (value.source == engine::Source::input)
-      program.set(value.name, made.scalars().contains(value.name) ? made.scalars().at(value.name) : one.numbers(value.name));
+      program.set(value.name, made.scalars().contains(value.name) ? made.scalars().at(value.name)
+                                                                  : one.numbers(value.name));
   program.set("d/y", one.numbers("dy"));
   engine::Executor(lanes).run(program, store);
 
   check_equal(one, "y", program.get("y"));
-  for (const std::string& name : options.differentiate) check_equal(one, "d" + name, program.get("d/" + name));
-  for (const auto& slot : store.layout().parameters()) check_equal(one, "d" + slot.name, store.get(Section::gradients, slot));
+  for (const std::string& name : options.differentiate)
+    check_equal(one, "d" + name, program.get("d/" + name));
+  for (const auto& slot : store.layout().parameters())
+    check_equal(one, "d" + slot.name, store.get(Section::gradients, slot));
   for (const auto& slot : store.layout().states())
-    if (one.find(slot.name + "_after")) check_equal(one, slot.name + "_after", store.get(Section::staged_states, slot));
+    if (one.find(slot.name + "_after"))
+      check_equal(one, slot.name + "_after", store.get(Section::staged_states, slot));
 }
 }  // namespace
 

@@ -8,7 +8,9 @@ using train::FileType, train::SafetensorsFile, train::TensorRecord;
 
 namespace {
 
-std::int64_t number(const SafetensorsFile& file, const std::string& key) { return std::stoll(file.metadata.at(key)); }
+std::int64_t number(const SafetensorsFile& file, const std::string& key) {
+  return std::stoll(file.metadata.at(key));
+}
 
 model::NetworkOptions network_of(const SafetensorsFile& file) {
   model::NetworkOptions network;
@@ -30,7 +32,8 @@ SafetensorsFile weights_of(const SafetensorsFile& file) {
     if (tensor.name.starts_with("weight/")) {
       tensor.name = tensor.name.substr(7);
     } else if (tensor.name.starts_with("after1/")) {
-      const std::vector<float> fresh(numbers_of(tensor).size(), tensor.name.ends_with("running_var") ? 1.0F : 0.0F);
+      const std::vector<float> fresh(numbers_of(tensor).size(),
+                                     tensor.name.ends_with("running_var") ? 1.0F : 0.0F);
       tensor.name = tensor.name.substr(7);
       tensor.type = FileType::f32;
       tensor.bytes.resize(fresh.size() * sizeof(float));
@@ -51,7 +54,9 @@ SafetensorsFile read_golden(const std::string& name) {
 }
 
 std::vector<double> numbers_of(const TensorRecord& tensor) {
-  const auto wide = [](const auto& numbers) { return std::vector<double>(numbers.begin(), numbers.end()); };
+  const auto wide = [](const auto& numbers) {
+    return std::vector<double>(numbers.begin(), numbers.end());
+  };
   if (tensor.type == FileType::f64) return wide(tensor.values<double>());
   if (tensor.type == FileType::f32) return wide(tensor.values<float>());
   return wide(tensor.values<std::int64_t>());

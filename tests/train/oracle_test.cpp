@@ -37,7 +37,8 @@ engine::Lanes& lanes() {
 // The errors of a run, tensor by tensor, against a golden file.
 class Comparison {
  public:
-  void add(const std::string& name, const std::vector<double>& ours, const std::vector<double>& expected) {
+  void add(const std::string& name, const std::vector<double>& ours,
+           const std::vector<double>& expected) {
     CAPTURE(name);
     REQUIRE(ours.size() == expected.size());
     const double error = engine::relative_error(ours, expected);
@@ -73,7 +74,8 @@ std::string traced_name(const std::string& golden) {
   return {};
 }
 
-void check_first_step(const SafetensorsFile& golden, const GoldenStart& start, Backend backend, double tolerance) {
+void check_first_step(const SafetensorsFile& golden, const GoldenStart& start, Backend backend,
+                      double tolerance) {
   train::TraceOptions options;
   options.network = start.network;
   options.recipe = model::recipe_by_name(golden.metadata.at("recipe"));
@@ -81,9 +83,10 @@ void check_first_step(const SafetensorsFile& golden, const GoldenStart& start, B
   options.backend = backend;
   options.learning_rate = kLearningRate;
   const auto batch = static_cast<std::int64_t>(start.batch.count);
-  const train::TraceBatch traced{{batch, start.network.channels, start.network.image_height, start.network.image_width},
-                                 {start.images.begin(), start.images.end()},
-                                 {start.labels.begin(), start.labels.end()}};
+  const train::TraceBatch traced{
+      {batch, start.network.channels, start.network.image_height, start.network.image_width},
+      {start.images.begin(), start.images.end()},
+      {start.labels.begin(), start.labels.end()}};
   const train::Trace trace = train::trace_step(options, start.weights, traced, lanes());
 
   std::map<std::string, const train::TracedTensor*> ours;
@@ -100,11 +103,14 @@ void check_first_step(const SafetensorsFile& golden, const GoldenStart& start, B
   }
   comparison.check(tolerance);
   // Nor is there a gradient that PyTorch does not have.
-  CHECK(gradients == std::count_if(ours.begin(), ours.end(), [](const auto& entry) { return entry.first.starts_with("grad/"); }));
+  CHECK(gradients == std::count_if(ours.begin(), ours.end(), [](const auto& entry) {
+          return entry.first.starts_with("grad/");
+        }));
   CHECK(gradients > 100);
 }
 
-void check_ten_steps(const SafetensorsFile& golden, const GoldenStart& start, Backend backend, Choose choose, double tolerance) {
+void check_ten_steps(const SafetensorsFile& golden, const GoldenStart& start, Backend backend,
+                     Choose choose, double tolerance) {
   train::TrainerOptions options;
   options.network = start.network;
   options.programs.backend = backend;
@@ -113,15 +119,18 @@ void check_ten_steps(const SafetensorsFile& golden, const GoldenStart& start, Ba
   train::load_weights(start.weights, trainer.store());
   Comparison comparison, moves;
   std::vector<double> losses;
-  for (int step = 0; step < kSteps; ++step) losses.push_back(trainer.step(start.batch, kLearningRate).total);
+  for (int step = 0; step < kSteps; ++step)
+    losses.push_back(trainer.step(start.batch, kLearningRate).total);
   comparison.add("total10", losses, numbers_of(*golden.find("total10")));
   const auto compare = [&](Section section, const Slot& slot) {
     const TensorRecord* expected = golden.find("after10/" + slot.name);
     CAPTURE(slot.name);
     REQUIRE(expected != nullptr);
-    const std::vector<double> ours = trainer.store().get(section, slot), theirs = numbers_of(*expected);
+    const std::vector<double> ours = trainer.store().get(section, slot),
+                              theirs = numbers_of(*expected);
     comparison.add(slot.name, ours, theirs);
-    if (backend != Backend::reference) return;  // in f32 a parameter holds few digits of how far it has come
+    if (backend != Backend::reference)
+      return;  // in f32 a parameter holds few digits of how far it has come
     const std::vector<double> before = numbers_of(*start.weights.find(slot.name));
     moves.add(slot.name, difference(ours, before), difference(theirs, before));
   };
@@ -129,13 +138,16 @@ void check_ten_steps(const SafetensorsFile& golden, const GoldenStart& start, Ba
   for (const Slot& slot : trainer.store().layout().states()) compare(Section::states, slot);
   comparison.check(tolerance);
   moves.check(tolerance);
-  const auto in_file = std::count_if(golden.tensors.begin(), golden.tensors.end(),
-                                     [](const TensorRecord& tensor) { return tensor.name.starts_with("after10/"); });
+  const auto in_file =
+      std::count_if(golden.tensors.begin(), golden.tensors.end(),
+                    [](const TensorRecord& tensor) { return tensor.name.starts_with("after10/"); });
   CHECK(comparison.count() == in_file + 1);
 }
 }  // namespace
 
-TEST_CASE("oracle: logits, features, losses, gradients and statistics of a step, and ten steps, are PyTorch's") {
+TEST_CASE(
+    "oracle: logits, features, losses, gradients and statistics of a step, and ten steps, are "
+    "PyTorch's") {
   for (const std::string network : {"resnet18", "resnet50", "resnext50_32x4d"}) {
     CAPTURE(network);
     const SafetensorsFile golden = read_golden(network);

@@ -27,7 +27,8 @@ std::vector<Allocation> allocations_of(const auto& work) {
 }
 
 std::size_t count_ours(const std::vector<Allocation>& all) {
-  return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [](const Allocation& one) { return one.ours; }));
+  return static_cast<std::size_t>(
+      std::count_if(all.begin(), all.end(), [](const Allocation& one) { return one.ours; }));
 }
 
 void check_nothing_of_ours(const std::vector<Allocation>& all) {
@@ -57,10 +58,15 @@ TEST_CASE("allocations are seen in every way they can be made, and by whom") {
     std::jthread([] { touch(std::make_unique<long>(1).get()); });
   });
   CHECK(count_ours(all) >= 6);
-  CHECK(std::any_of(all.begin(), all.end(), [](const Allocation& one) { return one.bytes == sizeof(int) && one.ours; }));
-  CHECK(std::any_of(all.begin(), all.end(), [](const Allocation& one) { return one.bytes == sizeof(long) && one.ours; }));
-  CHECK(std::any_of(all.begin(), all.end(), [](const Allocation& one) { return one.bytes == 128 && one.ours; }));
-  CHECK(std::any_of(all.begin(), all.end(), [](const Allocation& one) { return one.bytes == kTensorBytes * sizeof(double); }));
+  CHECK(std::any_of(all.begin(), all.end(),
+                    [](const Allocation& one) { return one.bytes == sizeof(int) && one.ours; }));
+  CHECK(std::any_of(all.begin(), all.end(),
+                    [](const Allocation& one) { return one.bytes == sizeof(long) && one.ours; }));
+  CHECK(std::any_of(all.begin(), all.end(),
+                    [](const Allocation& one) { return one.bytes == 128 && one.ours; }));
+  CHECK(std::any_of(all.begin(), all.end(), [](const Allocation& one) {
+    return one.bytes == kTensorBytes * sizeof(double);
+  }));
 }
 
 TEST_CASE("a warm step allocates nothing of ours, and nobody a tensor's worth") {

@@ -27,9 +27,9 @@
 
 namespace {
 using namespace autodidact;
-using engine::Arguments, engine::Candidate, engine::EmittedTask, engine::Emitter, engine::Graph, engine::Kernel, engine::Lane,
-    engine::Lanes, engine::Mode, engine::NodeId, engine::Op, engine::Operand, engine::Pass, engine::Query, engine::Rewrite,
-    engine::Shape;
+using engine::Arguments, engine::Candidate, engine::EmittedTask, engine::Emitter, engine::Graph,
+    engine::Kernel, engine::Lane, engine::Lanes, engine::Mode, engine::NodeId, engine::Op,
+    engine::Operand, engine::Pass, engine::Query, engine::Rewrite, engine::Shape;
 
 constexpr auto kPatience = std::chrono::seconds(30);  // only spent where the test fails
 
@@ -59,7 +59,8 @@ class Census final : public testing::TeamWatcher {
   }
   void leave() override {
     const std::lock_guard lock(mutex_);
-    if (--working_.at(std::this_thread::get_id()).depth == 0) working_.erase(std::this_thread::get_id());
+    if (--working_.at(std::this_thread::get_id()).depth == 0)
+      working_.erase(std::this_thread::get_id());
   }
 
   int most() const { return most_; }
@@ -85,7 +86,8 @@ class Census final : public testing::TeamWatcher {
   void meet(std::unique_lock<std::mutex>& lock, Direction direction) {
     const Work& mine = working_.at(std::this_thread::get_id());
     const bool other = std::any_of(working_.begin(), working_.end(), [&](const auto& entry) {
-      return entry.second.exit > 0 && entry.second.exit != mine.exit && entry.second.direction == direction;
+      return entry.second.exit > 0 && entry.second.exit != mine.exit &&
+             entry.second.direction == direction;
     });
     if (other) {
       met_[direction] = true;
@@ -115,16 +117,20 @@ Kernel watched(Kernel kernel, Census& census, int exit, Pass pass) {
 // Hands on what a candidate emits, with watched kernels.
 class WatchedEmitter final : public Emitter {
  public:
-  WatchedEmitter(Emitter& to, Census& census, int exit, Pass pass) : to_(to), census_(census), exit_(exit), pass_(pass) {}
+  WatchedEmitter(Emitter& to, Census& census, int exit, Pass pass)
+      : to_(to), census_(census), exit_(exit), pass_(pass) {}
   void task(EmittedTask task) override {
     task.kernel = watched(std::move(task.kernel), census_, exit_, pass_);
     to_.task(std::move(task));
   }
   Operand temporary(std::size_t bytes) override { return to_.temporary(bytes); }
   Operand pack(Operand parameter, std::string key, std::size_t bytes, Kernel kernel) override {
-    return to_.pack(parameter, std::move(key), bytes, watched(std::move(kernel), census_, exit_, pass_));
+    return to_.pack(parameter, std::move(key), bytes,
+                    watched(std::move(kernel), census_, exit_, pass_));
   }
-  void collective(Operand temporary, std::int64_t count) override { to_.collective(temporary, count); }
+  void collective(Operand temporary, std::int64_t count) override {
+    to_.collective(temporary, count);
+  }
 
  private:
   Emitter& to_;
@@ -140,15 +146,20 @@ class WatchedOp final : public Op {
   std::string_view kind() const override { return op_->kind(); }
   std::string describe() const override { return op_->describe(); }
   std::vector<engine::Port> inputs() const override { return op_->inputs(); }
-  std::vector<Shape> infer(std::string_view node, std::span<const Shape> shapes) const override { return op_->infer(node, shapes); }
+  std::vector<Shape> infer(std::string_view node, std::span<const Shape> shapes) const override {
+    return op_->infer(node, shapes);
+  }
   engine::Role output_role(int output) const override { return op_->output_role(output); }
   std::vector<engine::BackwardTask> backward() const override { return op_->backward(); }
   bool updates_state() const override { return op_->updates_state(); }
-  void reference(Pass pass, const engine::ReferenceArguments& arguments) const override { op_->reference(pass, arguments); }
+  void reference(Pass pass, const engine::ReferenceArguments& arguments) const override {
+    op_->reference(pass, arguments);
+  }
   std::vector<Candidate> candidates(const Query& query) const override {
     auto all = op_->candidates(query);
     for (Candidate& candidate : all)
-      candidate.emit = [emit = candidate.emit, &census = census_, exit = query.node.exit, pass = query.pass](Emitter& emitter) {
+      candidate.emit = [emit = candidate.emit, &census = census_, exit = query.node.exit,
+                        pass = query.pass](Emitter& emitter) {
         WatchedEmitter watched_emitter(emitter, census, exit, pass);
         emit(watched_emitter);
       };
@@ -166,8 +177,10 @@ class WatchedRule final : public engine::FusionRule {
   WatchedRule(const FusionRule* rule, Census& census) : rule_(rule), census_(census) {}
   std::optional<Rewrite> match(const Graph& graph, NodeId root, Mode mode) const override {
     std::optional<Rewrite> rewrite;
-    if (rule_) rewrite = rule_->match(graph, root, mode);
-    else rewrite = Rewrite{{root}, graph.node(root).op, graph.node(root).inputs};
+    if (rule_)
+      rewrite = rule_->match(graph, root, mode);
+    else
+      rewrite = Rewrite{{root}, graph.node(root).op, graph.node(root).inputs};
     if (rewrite) rewrite->op = std::make_shared<const WatchedOp>(rewrite->op, census_);
     return rewrite;
   }
@@ -198,7 +211,8 @@ class WatchedStep {
     options.choose = engine::Choose::fixed;
     options.fusions = rules;
     engine::Program program = engine::compile(graph, options, lanes);
-    for (const auto& [name, value] : model::loss_scalars(recipe, kBatch)) program.set(name, {&value, 1});
+    for (const auto& [name, value] : model::loss_scalars(recipe, kBatch))
+      program.set(name, {&value, 1});
     return program;
   }
 
@@ -219,12 +233,15 @@ class WatchedStep {
 };
 }  // namespace
 
-TEST_CASE("a training step's branches compute side by side, on no more threads than there are cores") {
+TEST_CASE(
+    "a training step's branches compute side by side, on no more threads than there are cores") {
   Census census;
   Lanes lanes;
   WatchedStep step(census);
   engine::Program program = step.compile(lanes);
-  const auto fused = [](const engine::Task& task) { return task.name.find(" + ") != std::string::npos; };
+  const auto fused = [](const engine::Task& task) {
+    return task.name.find(" + ") != std::string::npos;
+  };
   REQUIRE(std::any_of(program.tasks().begin(), program.tasks().end(), fused));
   step.run(program, lanes);
 

@@ -35,7 +35,8 @@ engine::Lanes& lanes() {
 class RandomBatch {
  public:
   RandomBatch(const model::NetworkOptions& network, std::size_t count, std::uint64_t seed = 5) {
-    const auto pixels = static_cast<std::size_t>(network.channels * network.image_height * network.image_width);
+    const auto pixels =
+        static_cast<std::size_t>(network.channels * network.image_height * network.image_width);
     engine::Random random(seed, engine::Purpose::probe);
     images_.resize(count * pixels);
     for (float& pixel : images_) pixel = static_cast<float>(random.normal());
@@ -57,7 +58,8 @@ class RandomBatch {
   std::vector<std::int32_t> labels_;
 };
 
-TrainerOptions options_of(std::int64_t width, std::int64_t side, const std::string& recipe = "seed") {
+TrainerOptions options_of(std::int64_t width, std::int64_t side,
+                          const std::string& recipe = "seed") {
   TrainerOptions options;
   options.recipe = model::recipe_by_name(recipe);
   options.network.width = width;
@@ -70,19 +72,24 @@ TrainerOptions options_of(std::int64_t width, std::int64_t side, const std::stri
   return options;
 }
 
-constexpr Section kAllSections[] = {Section::values, Section::gradients, Section::momentum, Section::states, Section::staged_states};
+constexpr Section kAllSections[] = {Section::values, Section::gradients, Section::momentum,
+                                    Section::states, Section::staged_states};
 // What others see of a store, and what the next step starts from.
-constexpr Section kPublished[] = {Section::values, Section::momentum, Section::states, Section::staged_states};
+constexpr Section kPublished[] = {Section::values, Section::momentum, Section::states,
+                                  Section::staged_states};
 
 std::vector<std::byte> bytes_of(const ParameterStore& store, Section section) {
   const auto& layout = store.layout();
   const bool state = section == Section::states || section == Section::staged_states;
-  const auto count = static_cast<std::size_t>(state ? layout.state_elements() : layout.parameter_elements());
+  const auto count =
+      static_cast<std::size_t>(state ? layout.state_elements() : layout.parameter_elements());
   const std::byte* data = store.data(section);
   return {data, data + count * engine::bytes_of(store.master())};
 }
 
-bool same_bits(const ParameterStore& a, const ParameterStore& b, Section section) { return bytes_of(a, section) == bytes_of(b, section); }
+bool same_bits(const ParameterStore& a, const ParameterStore& b, Section section) {
+  return bytes_of(a, section) == bytes_of(b, section);
+}
 
 // Of a step that must fail.
 std::string numerical_error(Trainer& trainer, const data::Batch& batch) {
@@ -102,7 +109,8 @@ void check_close(const ParameterStore& ours, const ParameterStore& reference, do
   const auto check = [&](Section section, std::span<const Slot> slots) {
     for (const Slot& slot : slots) {
       CAPTURE(slot.name);
-      CHECK(engine::relative_error(ours.get(section, slot), reference.get(section, slot)) <= tolerance);
+      CHECK(engine::relative_error(ours.get(section, slot), reference.get(section, slot)) <=
+            tolerance);
     }
   };
   check(Section::gradients, ours.layout().parameters());
@@ -111,7 +119,9 @@ void check_close(const ParameterStore& ours, const ParameterStore& reference, do
 }
 }  // namespace
 
-TEST_CASE("trainer: the program of `train`, fused, with shared memory, lanes and Winograd, computes the reference's step") {
+TEST_CASE(
+    "trainer: the program of `train`, fused, with shared memory, lanes and Winograd, computes the "
+    "reference's step") {
   TrainerOptions options = options_of(32, 12);
   const RandomBatch random(options.network, 4);
   Trainer trained(options, lanes());
@@ -124,20 +134,29 @@ TEST_CASE("trainer: the program of `train`, fused, with shared memory, lanes and
     check_close(trained.store(), reference.store(), kTrainedTolerance);
   }
   const engine::Program& program = trained.programs().training(4);
-  const auto any_task = [&](auto question) { return std::any_of(program.tasks().begin(), program.tasks().end(), question); };
-  CHECK(any_task([](const engine::Task& task) { return task.name.find(" + ") != std::string::npos; }));  // fused
-  CHECK(std::any_of(program.phases().begin(), program.phases().end(), [](const engine::Phase& phase) { return phase.lists.size() > 1; }));
+  const auto any_task = [&](auto question) {
+    return std::any_of(program.tasks().begin(), program.tasks().end(), question);
+  };
+  CHECK(any_task([](const engine::Task& task) {
+    return task.name.find(" + ") != std::string::npos;
+  }));  // fused
+  CHECK(std::any_of(program.phases().begin(), program.phases().end(),
+                    [](const engine::Phase& phase) { return phase.lists.size() > 1; }));
   if (engine::onednn::has_avx512() && engine::onednn::version().starts_with("2."))
     CHECK(any_task([](const engine::Task& task) { return task.candidate == "winograd"; }));
 }
 
-TEST_CASE("trainer: two trainers with the same plan, lanes and all, have the same bits after every step") {
+TEST_CASE(
+    "trainer: two trainers with the same plan, lanes and all, have the same bits after every "
+    "step") {
   const TrainerOptions options = options_of(16, 13);
   const RandomBatch random(options.network, 6);
   Trainer first(options, lanes()), second(options, lanes());
   for (const std::size_t count : {6, 6, 4, 6}) {
-    CHECK(first.step(random.first(count), 0.05).total == second.step(random.first(count), 0.05).total);
-    for (const Section section : kAllSections) CHECK(same_bits(first.store(), second.store(), section));
+    CHECK(first.step(random.first(count), 0.05).total ==
+          second.step(random.first(count), 0.05).total);
+    for (const Section section : kAllSections)
+      CHECK(same_bits(first.store(), second.store(), section));
   }
 }
 
@@ -150,7 +169,8 @@ TEST_CASE("trainer: all nine networks take a step at batch 2, at an even and at 
       TrainerOptions options = options_of(grouped ? 16 : 4, side);  // 32 groups want 32 channels
       options.network.model = architecture.name;
       Trainer trainer(options, lanes());
-      const auto values = bytes_of(trainer.store(), Section::values), states = bytes_of(trainer.store(), Section::states);
+      const auto values = bytes_of(trainer.store(), Section::values),
+                 states = bytes_of(trainer.store(), Section::states);
       const RandomBatch random(options.network, 2);
       CHECK(std::isfinite(trainer.step(random.batch(), 0.01).total));
       CHECK(values != bytes_of(trainer.store(), Section::values));
@@ -159,14 +179,19 @@ TEST_CASE("trainer: all nine networks take a step at batch 2, at an even and at 
       for (const Slot& slot : layout.parameters()) {
         CAPTURE(slot.name);
         const auto numbers = trainer.store().get(Section::values, slot);
-        CHECK(std::all_of(numbers.begin(), numbers.end(), [](double number) { return std::isfinite(number); }));
+        CHECK(std::all_of(numbers.begin(), numbers.end(),
+                          [](double number) { return std::isfinite(number); }));
       }
-      CHECK_FALSE(all_zero(trainer.store().get(Section::gradients, *layout.parameter("conv1.weight"))));
-      CHECK_FALSE(all_zero(trainer.store().get(Section::gradients, *layout.parameter("fc1.weight"))));
+      CHECK_FALSE(
+          all_zero(trainer.store().get(Section::gradients, *layout.parameter("conv1.weight"))));
+      CHECK_FALSE(
+          all_zero(trainer.store().get(Section::gradients, *layout.parameter("fc1.weight"))));
     }
 }
 
-TEST_CASE("trainer: a step whose loss is not finite changes neither weights nor momentum nor running statistics") {
+TEST_CASE(
+    "trainer: a step whose loss is not finite changes neither weights nor momentum nor running "
+    "statistics") {
   const TrainerOptions options = options_of(8, 8);
   const RandomBatch random(options.network, 4);
   RandomBatch broken(options.network, 4);
@@ -174,15 +199,19 @@ TEST_CASE("trainer: a step whose loss is not finite changes neither weights nor 
   Trainer trainer(options, lanes()), sheltered(options, lanes());
   trainer.step(random.batch(), 0.05);
   sheltered.step(random.batch(), 0.05);
-  CHECK(numerical_error(trainer, broken.batch()).find("first not finite: conv1 (forward)") != std::string::npos);
+  CHECK(numerical_error(trainer, broken.batch()).find("first not finite: conv1 (forward)") !=
+        std::string::npos);
   CHECK(trainer.steps() == 1);
-  for (const Section section : kPublished) CHECK(same_bits(trainer.store(), sheltered.store(), section));
+  for (const Section section : kPublished)
+    CHECK(same_bits(trainer.store(), sheltered.store(), section));
   // And the next batch is trained as if nothing had been.
   CHECK(trainer.step(random.batch(), 0.05).total == sheltered.step(random.batch(), 0.05).total);
-  for (const Section section : kAllSections) CHECK(same_bits(trainer.store(), sheltered.store(), section));
+  for (const Section section : kAllSections)
+    CHECK(same_bits(trainer.store(), sheltered.store(), section));
 }
 
-TEST_CASE("trainer: a gradient that is not finite changes nothing either, though the loss is a number") {
+TEST_CASE(
+    "trainer: a gradient that is not finite changes nothing either, though the loss is a number") {
   TrainerOptions options = options_of(8, 8);
   options.recipe.lambda = 1e36;
   Trainer trainer(options, lanes());
@@ -190,7 +219,8 @@ TEST_CASE("trainer: a gradient that is not finite changes nothing either, though
   // Before this batch norm all samples are nearly equal: forward it gives β, backward it multiplies by γ/√ε = 3e8.
   const auto fill = [&](const char* name, double number) {
     const Slot& slot = *trainer.store().layout().parameter(name);
-    trainer.store().set(Section::values, slot, std::vector<double>(static_cast<std::size_t>(slot.count), number));
+    trainer.store().set(Section::values, slot,
+                        std::vector<double>(static_cast<std::size_t>(slot.count), number));
   };
   fill("scala2.1.op.5.weight", 1e-14);
   fill("scala2.1.op.6.weight", 1e6);
@@ -202,14 +232,17 @@ TEST_CASE("trainer: a gradient that is not finite changes nothing either, though
   INFO(sentence);
   CHECK(std::isfinite(trainer.programs().training(4).scalar("loss/total")));
   CHECK(sentence.find("(backward") != std::string::npos);
-  for (std::size_t i = 0; i < before.size(); ++i) CHECK(before[i] == bytes_of(trainer.store(), kPublished[i]));
+  for (std::size_t i = 0; i < before.size(); ++i)
+    CHECK(before[i] == bytes_of(trainer.store(), kPublished[i]));
 }
 
 TEST_CASE("trainer: the smaller last batch of an epoch is trained, as a mean over its own images") {
   const TrainerOptions options = options_of(8, 8);
   const RandomBatch random(options.network, 8);
   Trainer trainer(options, lanes()), fresh(options, lanes());
-  trainer.step(random.batch(), 0);  // leaves the weights alone; a loss in training does not depend on running statistics
+  trainer.step(
+      random.batch(),
+      0);  // leaves the weights alone; a loss in training does not depend on running statistics
   const auto before = bytes_of(trainer.store(), Section::values);
   const train::StepLoss small = trainer.step(random.first(3), 0.05);
   CHECK(small.total == fresh.step(random.first(3), 0.05).total);
@@ -229,11 +262,15 @@ TEST_CASE("trainer: the smaller last batch of an epoch is trained, as a mean ove
 
 TEST_CASE("trainer: a parameter without a gradient neither decays nor drifts") {
   TrainerOptions options = options_of(8, 8);
-  options.network.adaptation = {1, 2, 3};  // as --compat seed: exit 3 has a layer, and no term uses it
+  options.network.adaptation = {1, 2,
+                                3};  // as --compat seed: exit 3 has a layer, and no term uses it
   Trainer trainer(options, lanes());
   const auto& store = trainer.store();
-  const auto numbers = [&](Section section, const char* name) { return store.get(section, *store.layout().parameter(name)); };
-  const auto unused = numbers(Section::values, "adaptation_layers.0.weight"), used = numbers(Section::values, "adaptation_layers.1.weight");
+  const auto numbers = [&](Section section, const char* name) {
+    return store.get(section, *store.layout().parameter(name));
+  };
+  const auto unused = numbers(Section::values, "adaptation_layers.0.weight"),
+             used = numbers(Section::values, "adaptation_layers.1.weight");
   const RandomBatch random(options.network, 4);
   for (int step = 0; step < 2; ++step) trainer.step(random.batch(), 0.05);
   CHECK(numbers(Section::values, "adaptation_layers.0.weight") == unused);
