@@ -30,9 +30,6 @@ Augment parse_augment(std::string_view name);
 std::string_view augment_name(Augment augment);
 
 // The steps one by one, on bytes in plain C·H·W.
-using Bytes = std::span<std::uint8_t>;
-using ConstBytes = std::span<const std::uint8_t>;
-
 // The window whose corner is pixel (top, left) of the bordered image; (border, border) is the image itself.
 // 0 ≤ top, left ≤ 2·border. source and target may not overlap.
 void crop(ConstBytes source, Bytes target, ImageShape shape, int top, int left, int border,
