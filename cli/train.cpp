@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "cli/arguments.hpp"
+#include "cli/augment_arguments.hpp"
 #include "cli/command.hpp"
 #include "train/progress.hpp"
 #include "train/training_run.hpp"
@@ -15,7 +16,8 @@ struct TrainArguments {
   OptimizerArguments optimizer;
   CompileArguments compile;
   JsonOutput json;
-  std::string data, out, init_from, augment, schedule = "recipe";
+  AugmentArguments augment;
+  std::string data, out, init_from, schedule = "recipe";
   int epochs = 250, warmup = 0;
   std::size_t batch = 128;
   std::uint64_t seed = 0;
@@ -40,9 +42,7 @@ void TrainArguments::declare(CLI::App& app) {
   app.add_option("--schedule", schedule, "learning rate: recipe (milestones), cosine, constant")
       ->check(CLI::IsMember({"recipe", "cosine", "constant"}));
   app.add_option("--warmup", warmup, "epochs over which the learning rate rises from 0");
-  app.add_option("--augment", augment, 
-                 "seed[:cifar10|imagenet|svhn], crop-flip, crop-flip-cutout, randaugment[:N,M], none; default: crop-flip, "
-                 "for IDX none, with --compat seed seed");
+  augment.declare(app);
   app.add_option("--max-steps", max_steps, "stop after so many steps; 0 = no limit")->check(CLI::NonNegativeNumber);
   app.add_option("--init-from", init_from, "weights to start from (safetensors), by name");
   app.add_flag("--no-validation", no_validation, "train on the validation part too; best is then picked by training accuracy");
@@ -77,8 +77,7 @@ train::RunOptions TrainArguments::options(const data::Source& source, std::strin
   run.epochs = epochs;
   run.batch = batch;
   run.max_steps = max_steps;
-  run.augment.kind = network.seed_compat() ? data::Augment::seed : source.default_augment;
-  if (!augment.empty()) run.augment = data::parse_augment(augment);
+  augment.set(run, source, network.seed_compat());
   run.best_on_test = network.seed_compat();
   run.validation = no_validation || network.seed_compat() ? data::Validation::none : data::Validation::held_out;
   run.init_from = init_from;
@@ -119,7 +118,7 @@ int run_train(const Arguments& arguments) {
   train_arguments.declare(*app);
   app.parse(arguments);
   (void)train_arguments.recipe.value();  // the cheap mistakes before the data is read
-  if (!train_arguments.augment.empty()) (void)data::parse_augment(train_arguments.augment);
+  train_arguments.augment.check();
   const data::Source source = data::open_source(train_arguments.data);
   const train::RunOptions run = train_arguments.options(source, app.config_text());
   engine::Lanes lanes(train_arguments.compile.threads);

@@ -11,8 +11,8 @@
 namespace autodidact::train {
 namespace {
 
-void set_scalars(engine::Program& program, const model::Recipe& recipe, std::int64_t batch) {
-  for (const auto& [name, value] : model::loss_scalars(recipe, batch))
+void set_scalars(engine::Program& program, const model::Recipe& recipe, std::int64_t batch, model::LabelMixing mixing) {
+  for (const auto& [name, value] : model::loss_scalars(recipe, batch, mixing))
     if (program.inputs().contains(name)) program.input<float>(name)[0] = static_cast<float>(value);
 }
 }  // namespace
@@ -28,9 +28,12 @@ Trainer::Trainer(TrainerOptions options, engine::Lanes& lanes)
 
 void Trainer::feed(engine::Program& program, const data::Batch& batch) const {
   std::copy(batch.images.begin(), batch.images.end(), program.input<float>("images").begin());
-  for (const char* name : {"labels", "second_labels"})
+  const auto feed_labels = [&](const char* name, std::span<const std::int32_t> labels) {
     if (program.inputs().contains(name))
-      std::copy(batch.labels.begin(), batch.labels.end(), program.input<std::int32_t>(name).begin());
+      std::copy(labels.begin(), labels.end(), program.input<std::int32_t>(name).begin());
+  };
+  feed_labels("labels", batch.labels);
+  feed_labels("second_labels", batch.second_labels.empty() ? batch.labels : batch.second_labels);
 }
 
 StepLoss Trainer::losses(const engine::Program& program) const {
@@ -55,7 +58,7 @@ StepLoss Trainer::step(const data::Batch& batch, double learning_rate, Tally* ta
     norm_ = std::make_unique<optim::GradientNorm>(store_.layout(), program.gradients());
   }
   feed(program, batch);
-  set_scalars(program, options_.recipe, count);
+  set_scalars(program, options_.recipe, count, {.mix = batch.weight, .smoothing = options_.label_smoothing});
   executor_.run(program, store_);
 
   const StepLoss loss = losses(program);

@@ -27,6 +27,7 @@ struct TrainerOptions {
   engine::Choose choose = engine::Choose::measure;
   std::uint64_t seed = 0;
   Ensemble ensemble = Ensemble::all;
+  double label_smoothing = 0;  // 0 … 1: the part of a label that is spread over all classes
 };
 
 // The loss of one step, and what it is made of: loss = ce + soft + feature, each with its weights.
