@@ -17,8 +17,7 @@ namespace {
 
 struct DataArguments {
   AugmentArgument augment;
-  std::string data, preview, apply;
-  std::vector<std::string> files;
+  std::string data, preview, apply, in, out;
   bool stats = false, throughput = false;
   std::size_t samples = 12;
   std::uint64_t seed = 0;
@@ -38,7 +37,8 @@ void DataArguments::declare(CLI::App& app) {
   app.add_option("--seed", seed, "which samples --preview shows, and of the augmentation");
   app.add_option("--apply", apply,
                  "apply one operation to IN.png and write OUT.png: shearX:5, shearX:-5, rotate:3, equalize …");
-  app.add_option("files", files, "IN.png OUT.png of --apply")->expected(0, 2);
+  app.add_option("in", in, "PNG that --apply reads");
+  app.add_option("out", out, "PNG that --apply writes");
   json.declare(app);
 }
 
@@ -50,19 +50,18 @@ void DataArguments::check() const {
   if (about_data && data.empty())
     throw std::invalid_argument(
         fmt::format("data: {} needs --data", stats ? "--stats" : throughput ? "--throughput" : "--preview"));
-  if (files.size() != (apply.empty() ? 0 : 2))
-    throw std::invalid_argument(fmt::format("data: {} files named, {}", files.size(),
-                                            apply.empty() ? "only --apply takes some"
-                                                          : "--apply takes two, IN.png OUT.png"));
+  if (!apply.empty() && out.empty()) throw std::invalid_argument("data: --apply takes two files, IN.png OUT.png");
+  if (apply.empty() && !in.empty())
+    throw std::invalid_argument(fmt::format("data: {} is named, but only --apply takes files", in));
   augment.check();
 }
 
 void apply_operation(const DataArguments& arguments) {
   const data::LeveledOperation operation = data::parse_operation(arguments.apply);
-  data::Image image = data::read_png(arguments.files[0]);
+  data::Image image = data::read_png(arguments.in);
   std::vector<std::uint8_t> scratch;
   data::apply(operation, image, scratch);
-  train::write_file_atomically(arguments.files[1], data::encode_png(image));
+  train::write_file_atomically(arguments.out, data::encode_png(image));
 }
 
 void write_preview(const DataArguments& arguments, const data::Source& source) {

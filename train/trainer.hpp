@@ -39,7 +39,8 @@ class Trainer {
  public:
   Trainer(TrainerOptions options, engine::Lanes& lanes);
 
-  // One step of SGD. The logits of the step are added to `tally` if given. Throws NumericalError, naming the first task and
+  // One step of SGD. The logits of the step are added to `tally` if given; of mixed
+  // pictures the first label counts there. Throws NumericalError, naming the first task and
   // tensor that went wrong, if the loss or a gradient is not finite; parameters and statistics are then as they were.
   StepLoss step(const data::Batch& batch, double learning_rate, Tally* tally = nullptr);
 

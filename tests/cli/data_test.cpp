@@ -87,8 +87,8 @@ TEST_CASE("data: what it cannot do is said in one sentence with the code of its 
   check_failure(run("data"), 2, "--stats, --preview, --throughput or --apply");
   check_failure(run("data --stats"), 2, "--stats needs --data");
   check_failure(run("data --preview " + out), 2, "--preview needs --data");
-  check_failure(run("data --apply invert " + in), 2, "1 files named");
-  check_failure(run("data --stats" + kData + in), 2, "only --apply takes some");
+  check_failure(run("data --apply invert " + in), 2, "--apply takes two files");
+  check_failure(run("data --stats" + kData + in), 2, "only --apply takes files");
   check_failure(run("data --apply shearX" + files), 2, "shearX needs a level from -9 to 9");
   check_failure(run("data --apply shear:5" + files), 2, "unknown operation \"shear\"");
   check_failure(run("data --augment cutmix --preview " + out + kData), 2, "unknown augmentation \"cutmix\"");
