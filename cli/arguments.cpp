@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include "train/plan_cache.hpp"
+
 namespace autodidact::cli {
 namespace {
 
@@ -28,10 +30,21 @@ model::Stem parse_stem(const std::string& name) {
   throw std::invalid_argument(fmt::format("--stem takes cifar or imagenet, got {}", name));
 }
 
-void require_one(bool yes, bool no, const char* name) {
-  if (yes && no) throw std::invalid_argument(fmt::format("--{0} and --no-{0} exclude each other", name));
-}
 }  // namespace
+
+void declare_switch(CLI::App& app, const std::string& name, std::optional<bool>& value, const std::string& description) {
+  app.add_flag_function(
+      fmt::format("--{0},!--no-{0}", name),
+      [&value, name](std::int64_t sum) {
+        if (sum == 0) throw std::invalid_argument(fmt::format("--{0} and --no-{0} exclude each other", name));
+        value = sum > 0;
+      },
+      description);
+}
+
+std::string not_negative(const std::string& text) {
+  return text.starts_with("-") ? fmt::format("must be 0 or more, got {}", text) : "";
+}
 
 void CompileArguments::declare(CLI::App& app) {
   app.add_option("--threads", threads, "computing threads; 0 = every core that this process may use")
@@ -39,6 +52,22 @@ void CompileArguments::declare(CLI::App& app) {
   app.add_option("--choose", choose,
                  "how algorithms are chosen: measure (time them), fixed (the same everywhere), direct (full f32 accuracy)")
       ->check(CLI::IsMember({"measure", "fixed", "direct"}));
+  app.add_option("--recompute", recompute,
+                 "what backward makes again instead of keeping it: auto (what one sweep over memory makes), none, stage (all "
+                 "between the outputs of the residual blocks: least memory, slowest)")
+      ->check(CLI::IsMember({"auto", "none", "stage"}));
+  app.add_option("--plan-cache", plan_cache,
+                 "file that keeps what was measured for the next start; auto: in the user's cache folder; off: none");
+}
+
+train::ProgramOptions CompileArguments::programs() const {
+  train::ProgramOptions options;
+  options.choose = choice();
+  if (recompute == "none") options.recompute = engine::Recompute::none;
+  if (recompute == "stage") options.recompute = engine::Recompute::stage;
+  if (plan_cache == "auto") options.plan_cache = train::default_plan_cache();
+  else if (plan_cache != "off") options.plan_cache = plan_cache;
+  return options;
 }
 
 engine::Choose CompileArguments::choice() const {
@@ -49,17 +78,24 @@ engine::Choose CompileArguments::choice() const {
 void NetworkArguments::declare(CLI::App& app) {
   app.add_option("--model", model, "network: resnet18, resnet34, resnet50, resnet101, resnet152, wide_resnet50_2, "
                                    "wide_resnet101_2, resnext50_32x4d, resnext101_32x8d");
-  app.add_option("--width", width, "planes of the first stage; 64 is the published network");
+  app.add_option("--width", width, "planes of the first stage; 64 is the published network")->check(CLI::Range(1, 4096));
   app.add_option("--stem", stem, "cifar: 3x3 stride 1; imagenet: 7x7 stride 2 and max pooling");
-  app.add_option("--groups", groups, "groups of the 3x3 convolutions; 0 = the model's");
-  app.add_option("--width-per-group", width_per_group, "channels a group for 64 planes; 0 = the model's");
+  app.add_option("--groups", groups, "groups of the 3x3 convolutions; 0 = the model's")->check(CLI::Range(0, 4096));
+  app.add_option("--width-per-group", width_per_group, "channels a group for 64 planes; 0 = the model's")
+      ->check(CLI::Range(0, 4096));
   app.add_option("--dilate", dilate, "stages that dilate instead of striding, as 3,4; bottleneck models");
   app.add_flag("--zero-init-residual", zero_init_residual, "start each residual block as the identity");
   app.add_option("--compat", compat, "seed: behave as the published program where it differs")
       ->check(CLI::IsMember({"seed"}));
 }
 
-model::NetworkOptions NetworkArguments::options(const model::Recipe& recipe, std::int64_t classes,
+std::vector<int> adaptation_exits(const RecipeArguments& recipe, bool seed_compat) {
+  const model::Recipe loss = recipe.value();
+  const bool all = seed_compat && loss.branches && recipe.adaptation.value_or(true);
+  return all ? std::vector{1, 2, 3} : loss.adaptation_exits();
+}
+
+model::NetworkOptions NetworkArguments::options(const RecipeArguments& recipe, std::int64_t classes,
                                                 std::int64_t channels, std::int64_t side) const {
   model::NetworkOptions options;
   options.model = model;
@@ -71,12 +107,9 @@ model::NetworkOptions NetworkArguments::options(const model::Recipe& recipe, std
   if (groups) options.groups = groups;
   if (width_per_group) options.width_per_group = width_per_group;
   for (const int stage : parse_numbers("--dilate", dilate, 2, 4)) options.replace_stride_with_dilation[static_cast<std::size_t>(stage - 2)] = true;
-  options.branches = recipe.branches;
-  options.adaptation = recipe.adaptation_exits();
-  if (seed_compat()) {
-    if (recipe.branches) options.adaptation = {1, 2, 3};
-    options.pooling = model::Pooling::seed_window;
-  }
+  options.branches = recipe.value().branches;
+  options.adaptation = adaptation_exits(recipe, seed_compat());
+  if (seed_compat()) options.pooling = model::Pooling::seed_window;
   return options;
 }
 
@@ -91,24 +124,20 @@ void RecipeArguments::declare(CLI::App& app) {
   app.add_option("--alpha", alpha, "weight of the teacher's soft labels in exits 1-3, of the labels 1 - alpha");
   app.add_option("--lambda", lambda, "weight of the feature term");
   app.add_option("--temperature", temperature, "T of the soft labels");
-  app.add_flag("--t2", t2, "multiply the soft term by T squared");
-  app.add_flag("--no-t2", no_t2, "do not");
+  declare_switch(app, "t2", t2, "multiply the soft term by T squared");
   app.add_option("--feature-term", feature_term, "norm: of the batch's difference; squares: their sum")
       ->check(CLI::IsMember({"norm", "squares", ""}));
   app.add_option("--feature-exits", feature_exits, "exits with a feature term, as 1,2; or none");
-  app.add_flag("--adaptation", adaptation, "a linear layer on each student's feature before it is compared");
-  app.add_flag("--no-adaptation", no_adaptation, "none");
+  declare_switch(app, "adaptation", adaptation, "a linear layer on each student's feature before it is compared");
 }
 
 model::Recipe RecipeArguments::value() const {
   model::Recipe chosen = model::recipe_by_name(recipe);
-  require_one(t2, no_t2, "t2");
-  require_one(adaptation, no_adaptation, "adaptation");
   if (alpha) chosen.alpha = *alpha;
   if (lambda) chosen.lambda = *lambda;
   if (temperature) chosen.temperature = *temperature;
-  if (t2 || no_t2) chosen.t2 = t2;
-  if (adaptation || no_adaptation) chosen.adaptation = adaptation;
+  if (t2) chosen.t2 = *t2;
+  if (adaptation) chosen.adaptation = *adaptation;
   if (!feature_term.empty())
     chosen.feature_term = feature_term == "norm" ? model::FeatureTerm::norm : model::FeatureTerm::squares;
   if (!feature_exits.empty()) chosen.feature_exits = parse_numbers("--feature-exits", feature_exits, 1, 3);
@@ -121,33 +150,19 @@ void OptimizerArguments::declare(CLI::App& app) {
   app.add_option("--momentum", momentum, "momentum of SGD");
   app.add_flag("--nesterov", nesterov, "Nesterov's momentum");
   app.add_option("--weight-decay", weight_decay, "coupled weight decay, on every parameter");
-  app.add_flag("--no-decay-bn", no_decay_bn, "no decay for batch norms and biases");
+  app.add_flag("--no-decay-bn", no_decay_bn, "no decay for the weights and biases of batch norms");
 }
 
 optim::SgdOptions OptimizerArguments::options() const {
   return {.momentum = momentum, .weight_decay = weight_decay, .nesterov = nesterov, .decay_batch_norm = !no_decay_bn};
 }
 
-train::ModelInfo describe(const model::NetworkOptions& network, const std::string& recipe) {
-  train::ModelInfo info;
-  info.model = network.model;
-  info.width = static_cast<int>(network.width);
-  info.classes = static_cast<int>(network.classes);
-  info.channels = static_cast<int>(network.channels);
-  info.side = static_cast<int>(network.image_width);
-  info.stem = network.stem == model::Stem::cifar ? "cifar" : "imagenet";
-  info.recipe = recipe;
-  if (network.branches) info.adaptation_exits = network.adaptation;
-  return info;
-}
-
 train::ModelInfo info_of(const train::SafetensorsFile& weights, const CLI::App& app,
                          const NetworkArguments& network, const RecipeArguments& recipe,
                          const ImageArguments& images) {
   const auto given = [&](const char* name) { return app.get_option_no_throw(name) && app.count(name) > 0; };
-  const model::Recipe loss = recipe.value();
-  const train::ModelInfo wanted =
-      describe(network.options(loss, images.classes, images.channels, images.side), loss.name);
+  const train::ModelInfo wanted = train::describe(
+      network.options(recipe, images.classes, images.channels, images.side), recipe.value().name);
   auto found = train::model_info(weights);
   if (!found) {
     if (given("--model")) return wanted;
@@ -158,31 +173,22 @@ train::ModelInfo info_of(const train::SafetensorsFile& weights, const CLI::App& 
   if (given("--model")) found->model = wanted.model;
   if (given("--width")) found->width = wanted.width;
   if (given("--stem")) found->stem = wanted.stem;
+  if (given("--groups")) found->groups = wanted.groups;
+  if (given("--width-per-group")) found->width_per_group = wanted.width_per_group;
+  if (given("--dilate")) found->dilated_stages = wanted.dilated_stages;
+  if (given("--compat")) found->pooling = wanted.pooling;
   if (given("--classes")) found->classes = wanted.classes;
   if (given("--channels")) found->channels = wanted.channels;
   if (given("--side")) found->side = wanted.side;
-  if (given("--recipe")) {
-    found->recipe = wanted.recipe;
-    found->adaptation_exits = wanted.adaptation_exits;
-  }
+  if (given("--recipe")) found->recipe = wanted.recipe;
   return *found;
 }
 
 void leave_network_to_weights(CLI::App& app) {
   app.parse_complete_callback([&app] {
-    for (const char* name : {"--model", "--width", "--stem", "--classes", "--channels", "--side", "--recipe"})
+    for (const char* name : {"--model", "--width", "--stem", "--groups", "--width-per-group", "--classes", "--channels", "--side",
+                             "--recipe"})
       if (CLI::Option* option = app.get_option_no_throw(name); option && option->count() == 0) option->configurable(false);
   });
-}
-
-model::NetworkOptions network_of(const train::ModelInfo& info, const NetworkArguments& arguments) {
-  NetworkArguments filled = arguments;
-  filled.model = info.model;
-  filled.width = info.width;
-  filled.stem = info.stem;
-  const model::Recipe recipe = model::recipe_by_name(info.recipe);
-  model::NetworkOptions options = filled.options(recipe, info.classes, info.channels, info.side);
-  if (options.branches && !arguments.seed_compat()) options.adaptation = info.adaptation_exits;
-  return options;
 }
 }  // namespace autodidact::cli

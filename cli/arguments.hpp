@@ -9,16 +9,35 @@
 #include "model/network.hpp"
 #include "model/recipe.hpp"
 #include "optim/sgd.hpp"
+#include "train/programs.hpp"
 #include "train/weights.hpp"
 
 namespace autodidact::cli {
 
-// --threads, --choose
+// For CLI11's check(): a sentence if the text begins with a minus, which CLI11 would read as a very large number.
+std::string not_negative(const std::string& text);
+
+// --NAME and --no-NAME as one option, so that the one on the command line beats the other one in a config file.
+void declare_switch(CLI::App& app, const std::string& name, std::optional<bool>& value, const std::string& description);
+
+// --threads, --choose, --recompute, --plan-cache
 struct CompileArguments {
   int threads = 0;
-  std::string choose = "measure";
+  std::string choose = "measure", recompute = "auto", plan_cache = "auto";
   void declare(CLI::App& app);
   engine::Choose choice() const;
+  train::ProgramOptions programs() const;
+};
+
+// --recipe and every number of it: --alpha --lambda --temperature --t2/--no-t2 --feature-term --feature-exits
+// --adaptation/--no-adaptation
+struct RecipeArguments {
+  std::string recipe = "seed";
+  std::optional<double> alpha, lambda, temperature;
+  std::optional<bool> t2, adaptation;
+  std::string feature_term, feature_exits;  // "norm"|"squares", "1,2"; empty: the recipe's; "none": no exit
+  void declare(CLI::App& app);
+  model::Recipe value() const;
 };
 
 // --model --width --stem --groups --width-per-group --dilate --zero-init-residual --compat
@@ -33,7 +52,7 @@ struct NetworkArguments {
   void declare(CLI::App& app);
   bool seed_compat() const { return compat == "seed"; }
   // For images of the given kind and a loss of the given recipe.
-  model::NetworkOptions options(const model::Recipe& recipe, std::int64_t classes, std::int64_t channels,
+  model::NetworkOptions options(const RecipeArguments& recipe, std::int64_t classes, std::int64_t channels,
                                 std::int64_t side) const;
 };
 
@@ -41,17 +60,6 @@ struct NetworkArguments {
 struct ImageArguments {
   std::int64_t classes = 100, channels = 3, side = 32;
   void declare(CLI::App& app);
-};
-
-// --recipe and every number of it: --alpha --lambda --temperature --t2/--no-t2 --feature-term --feature-exits
-// --adaptation/--no-adaptation
-struct RecipeArguments {
-  std::string recipe = "seed";
-  std::optional<double> alpha, lambda, temperature;
-  bool t2 = false, no_t2 = false, adaptation = false, no_adaptation = false;
-  std::string feature_term, feature_exits;  // "norm"|"squares", "1,2"; empty: the recipe's; "none": no exit
-  void declare(CLI::App& app);
-  model::Recipe value() const;
 };
 
 // --lr --momentum --nesterov --weight-decay --no-decay-bn
@@ -71,7 +79,6 @@ train::ModelInfo info_of(const train::SafetensorsFile& weights, const CLI::App& 
 // write its default. Call it before parse.
 void leave_network_to_weights(CLI::App& app);
 
-// The network that a ModelInfo describes.
-model::NetworkOptions network_of(const train::ModelInfo& info, const NetworkArguments& arguments);
-train::ModelInfo describe(const model::NetworkOptions& network, const std::string& recipe);
+// The exits that have an adaptation layer: those that the recipe uses, all three under --compat seed.
+std::vector<int> adaptation_exits(const RecipeArguments& recipe, bool seed_compat);
 }  // namespace autodidact::cli

@@ -4,14 +4,47 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
+#include <cerrno>
 #include <cstdio>
+#include <memory>
 #include <numeric>
 #include <sstream>
+#include <system_error>
 
 #include "train/atomic_file.hpp"
+#include "train/errors.hpp"
 
 namespace autodidact::cli {
 namespace {
+
+// CLI11's reader, but for one thing: it takes a # inside quotes for a comment.
+class TomlReader : public CLI::ConfigTOML {
+ public:
+  TomlReader() { comment('\0'); }
+  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
+    std::stringstream without_comments;
+    for (std::string line; std::getline(input, line);) without_comments << line.substr(0, comment_begin(line)) << '\n';
+    return CLI::ConfigTOML::from_config(without_comments);
+  }
+
+ private:
+  static std::size_t comment_begin(const std::string& line) {
+    char quote = 0;
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      if (quote ? line[i] == quote : line[i] == '"' || line[i] == '\'') quote = quote ? 0 : line[i];
+      else if (!quote && line[i] == '#') return i;
+    }
+    return std::string::npos;
+  }
+};
+
+// CLI11's words, but where they would not be understood.
+std::string sentence_of(const CLI::ParseError& error) {
+  const std::string text = error.what();
+  const std::size_t twice = text.find(": At Most 1 required but received");
+  return twice == std::string::npos ? text : text.substr(0, twice) + " is given more than once";
+}
 
 // Levenshtein's distance.
 std::size_t edit_distance(const std::string& a, const std::string& b) {
@@ -30,17 +63,25 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
 }  // namespace
 
 std::span<const Command> commands() {
-  static const std::array<Command, 8> all{{
+  static const std::array<Command, 9> all{{
       {"train", "train a multi-exit network and write its run directory", run_train},
       {"eval", "accuracy of every exit and of the ensemble", run_eval},
       {"init", "write freshly initialised weights", run_init},
       {"plan", "print the compiled program, one line a task", run_plan},
       {"gradcheck", "prove the derivatives of ops and of the network", run_gradcheck},
       {"trace", "one training step with every value and gradient written to a file", run_trace},
+      {"bench", "time the training step, and what it could be at best", run_bench},
       {"data", "statistics of a data set, a contact sheet of its augmentation, one operation on one image", run_data},
       {"info", "this machine, its libraries, and the memory a model needs", run_info},
   }};
   return all;
+}
+
+void require_printed() {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return;
+  throw train::ResourceError(fmt::format("cannot write to standard output{}{}", errno ? ": " : "",
+                                         errno ? std::generic_category().message(errno) : ""));
 }
 
 std::string nearest(const std::string& word, std::span<const std::string> known) {
@@ -60,6 +101,7 @@ App::App(const std::string& command, const std::string& summary)
   app_.set_config("--config", "", "read options from a TOML file; options given beside it win");
   app_.add_flag("--dump-config", dump_config_, "print every option as used, as --config takes it, and stop")
       ->configurable(false);
+  app_.config_formatter(std::make_shared<TomlReader>());
   app_.option_defaults()->always_capture_default();
   app_.allow_config_extras(CLI::config_extras_mode::error);
 }
@@ -69,6 +111,8 @@ std::string App::suggestion(const Arguments& arguments) const {
   for (const CLI::Option* option : app_.get_options())
     for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
   for (const std::string& argument : arguments) {
+    const bool is_short = argument.size() > 1 && argument[0] == '-' && std::isalpha(static_cast<unsigned char>(argument[1]));
+    if (is_short && !app_.get_option_no_throw(argument.substr(0, 2))) return fmt::format("unknown option {}", argument);
     if (!argument.starts_with("--")) continue;
     const std::string name = argument.substr(0, argument.find('='));
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
@@ -76,6 +120,12 @@ std::string App::suggestion(const Arguments& arguments) const {
     return fmt::format("unknown option {}{}", name, near.empty() ? "" : "; did you mean " + near + "?");
   }
   return {};
+}
+
+// CLI11 would write a switch that has two names (--t2, --no-t2) and was not given as false, and so as given.
+void App::leave_out_unset_switches() {
+  for (CLI::Option* option : app_.get_options())
+    if (option->count() == 0 && !option->get_fnames().empty()) option->configurable(false);
 }
 
 std::string App::config_text() const {
@@ -92,24 +142,30 @@ void App::parse(const Arguments& arguments) {
     app_.parse(reversed);
   } catch (const CLI::CallForHelp&) {
     std::fputs(app_.help().c_str(), stdout);
+    require_printed();
     throw Answered{0};
   } catch (const CLI::ParseError& error) {
     const std::string unknown = suggestion(arguments);
-    throw std::invalid_argument(fmt::format("{}; see {} --help", unknown.empty() ? error.what() : unknown,
+    throw std::invalid_argument(fmt::format("{}; see {} --help", unknown.empty() ? sentence_of(error) : unknown,
                                             app_.get_name()));
   }
+  leave_out_unset_switches();
   if (!dump_config_) return;
   std::fputs(config_text().c_str(), stdout);
+  require_printed();
   throw Answered{0};
 }
 
 void JsonOutput::declare(CLI::App& app) {
-  app.add_option("--json", path_, "also write the result as JSON to FILE, - for stdout")->configurable(false);
+  app.add_option("--json", path_, "also write the result as JSON to FILE, - for stdout");
+  app.final_callback([this] {
+    if (!path_.empty() && !to_stdout()) train::require_replaceable(path_);
+  });
 }
 
 void JsonOutput::write(const nlohmann::ordered_json& json) const {
   if (path_.empty()) return;
-  const std::string text = json.dump(2) + "\n";
+  const std::string text = json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   if (to_stdout()) std::fputs(text.c_str(), stdout);
   else train::write_file_atomically(path_, text);
 }

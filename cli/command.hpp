@@ -29,6 +29,7 @@ int run_plan(const Arguments& arguments);
 int run_info(const Arguments& arguments);
 int run_gradcheck(const Arguments& arguments);
 int run_trace(const Arguments& arguments);
+int run_bench(const Arguments& arguments);
 
 // The parsed command line has been answered already (help, --dump-config): end with this code.
 struct Answered {
@@ -49,15 +50,20 @@ class App {
 
  private:
   std::string suggestion(const Arguments& arguments) const;
+  void leave_out_unset_switches();
 
   CLI::App app_;
   bool dump_config_ = false;
 };
 
+// Throws train::ResourceError if what was printed did not reach stdout, as on a full disk.
+void require_printed();
+
 // The known word that is nearest to a misspelt one by edit distance; empty if none is near.
 std::string nearest(const std::string& word, std::span<const std::string> known);
 
-// `--json FILE`; "-" is stdout, and then nothing else may go there.
+// `--json FILE`; "-" is stdout, and then nothing else may go there. Whether FILE can be written is looked at when the command line
+// is parsed, not after hours of work: ResourceError.
 class JsonOutput {
  public:
   void declare(CLI::App& app);

@@ -31,6 +31,19 @@ struct EvalArguments {
   }
 };
 
+// The network of the weights for the data's images. Logits need no adaptation layer, whatever the file holds.
+model::NetworkOptions network_for(train::ModelInfo info, const data::Source& source) {
+  info.side = source.side;  // global pooling takes any
+  model::NetworkOptions network = train::network_of(info);
+  network.adaptation.clear();
+  return network;
+}
+
+void name_ignored(const train::LoadReport& report) {
+  for (const std::string& name : report.ignored)
+    if (!name.starts_with("adaptation_layers.")) fmt::print(stderr, "ignored: {}\n", name);
+}
+
 // The figures that the weights were trained with; the data's own only if the file does not say.
 data::Normalisation normalisation_of(const train::ModelInfo& info, const data::Source& source) {
   if (!info.mean.empty()) return {info.mean, info.std};
@@ -54,19 +67,17 @@ int run_eval(const Arguments& arguments) {
   app.parse(arguments);
 
   const train::SafetensorsFile weights = train::read_safetensors(eval.weights);
-  train::ModelInfo info = info_of(weights, *app, eval.network, eval.recipe, eval.images);
+  const train::ModelInfo info = info_of(weights, *app, eval.network, eval.recipe, eval.images);
   const data::Source source = data::open_source(eval.data, data::Parts::test_only);
   require_fit(info, source);
-  info.side = source.side;  // pooling is global: a network takes any side
 
   engine::Lanes lanes(eval.compile.threads);
   train::TrainerOptions options;
-  options.network = network_of(info, eval.network);
+  options.network = network_for(info, source);
   options.recipe = model::recipe_by_name(options.network.branches ? "none" : "baseline");  // eval needs no loss
-  options.choose = eval.compile.choice();
+  options.programs = eval.compile.programs();
   train::Trainer trainer(options, lanes);
-  const train::LoadReport report = train::load_weights(weights, trainer.store());
-  for (const std::string& name : report.ignored) fmt::print(stderr, "ignored: {}\n", name);
+  name_ignored(train::load_weights(weights, trainer.store()));
 
   data::Loader loader(source.test,
                       data::Augmentation({.kind = data::Augment::none}, source.test->shape(), normalisation_of(info, source)),
@@ -78,10 +89,12 @@ int run_eval(const Arguments& arguments) {
   for (const double accuracy : accuracies.exits) json["exits"].push_back(number(accuracy));
   json["ensemble"] = number(accuracies.ensemble);
   json["images"] = source.test->size();
+  // Without --json the figures are the program's result, for scripts, and the table is for the eye.
   const train::ExitTableRow row{"test", accuracies};
-  if (!eval.json.to_stdout())
-    fmt::print("{}", train::exit_table(fmt::format("{} images, accuracy in %", source.test->size()), {&row, 1}));
-  eval.json.write(json);
+  fmt::print(eval.json.wanted() && !eval.json.to_stdout() ? stdout : stderr, "{}",
+             train::exit_table(fmt::format("{} images, accuracy in %", source.test->size()), {&row, 1}));
+  if (eval.json.wanted()) eval.json.write(json);
+  else fmt::print("{}\n", json.dump());
   return 0;
 }
 }  // namespace autodidact::cli

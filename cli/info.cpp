@@ -4,29 +4,17 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <fstream>
 #include <sstream>
 
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "engine/onednn.hpp"
+#include "train/machine.hpp"
 #include "train/programs.hpp"
 
 namespace autodidact::cli {
 namespace {
 using Json = nlohmann::ordered_json;
-
-// The value of a field of /proc/cpuinfo, of the first processor; empty where there is none.
-std::string cpuinfo(const std::string& field) {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    const std::size_t colon = line.find(':');
-    if (!line.starts_with(field) || colon == std::string::npos) continue;
-    const std::size_t begin = line.find_first_not_of(" \t", colon + 1);
-    return begin == std::string::npos ? "" : line.substr(begin);
-  }
-  return {};
-}
 
 bool has_flag(const std::string& flags, const std::string& wanted) {
   std::istringstream words(flags);
@@ -36,8 +24,8 @@ bool has_flag(const std::string& flags, const std::string& wanted) {
 }
 
 Json describe_cpu() {
-  const std::string flags = cpuinfo("flags");
-  return {{"model", cpuinfo("model name")},
+  const std::string flags = train::cpuinfo("flags");
+  return {{"model", train::cpuinfo("model name")},
           {"avx2", has_flag(flags, "avx2")},
           {"avx512", has_flag(flags, "avx512f")},
           {"avx512_bf16", has_flag(flags, "avx512_bf16")},
@@ -57,9 +45,10 @@ Json environment(const char* variable) {
   return value ? Json(value) : Json();
 }
 
-// Bytes for one training step of the given batch, chosen as with --choose fixed; measured choices may differ a little.
-Json forecast(const model::NetworkOptions& network, const model::Recipe& recipe, std::int64_t batch, engine::Lanes& lanes) {
-  train::Programs programs(network, recipe, lanes, engine::Choose::fixed);
+// Bytes for one training step of the given batch.
+Json forecast(const model::NetworkOptions& network, const model::Recipe& recipe, std::int64_t batch,
+              const train::ProgramOptions& how, engine::Lanes& lanes) {
+  train::Programs programs(network, recipe, lanes, how);
   const engine::MemoryForecast memory = programs.training(batch).memory();
   const auto numbers = static_cast<std::size_t>(programs.layout()->parameter_elements());
   const auto statistics = static_cast<std::size_t>(programs.layout()->state_elements());
@@ -120,19 +109,19 @@ int run_info(const Arguments& arguments) {
   ImageArguments images;
   JsonOutput json;
   std::int64_t batch = 128;
-  int threads = 0;
-  network.model.clear();  // no forecast
+  CompileArguments compile;
+  compile.choose = "fixed";  // quick; measured choices may differ a little
+  network.model.clear();     // no forecast
   App app("info", "This machine, its libraries, and the memory that training a model needs.");
   network.declare(*app);
   recipe.declare(*app);
   images.declare(*app);
   app->add_option("--batch", batch, "images a step, for the memory forecast")->check(CLI::Range(1, 1000000));
-  app->add_option("--threads", threads, "computing threads; 0 = every core that this process may use")
-      ->check(CLI::Range(0, 4096));
+  compile.declare(*app);
   json.declare(*app);
   app.parse(arguments);
 
-  engine::Lanes lanes(threads);
+  engine::Lanes lanes(compile.threads);
   Json info{{"cpu", describe_cpu()}, {"cores", describe_cores()}};
   info["lanes"] = {{"wide", lanes.layout().wide}, {"narrow", lanes.layout().narrow_count}, {"narrow_size", lanes.layout().narrow_size}};
   info["onednn"] = {{"version", engine::onednn::version()}, {"threading", engine::onednn::threading()}, {"isa", engine::onednn::isa()}};
@@ -142,7 +131,7 @@ int run_info(const Arguments& arguments) {
   print_machine(text, info);
   if (!network.model.empty()) {
     const model::Recipe loss = recipe.value();
-    info["memory"] = forecast(network.options(loss, images.classes, images.channels, images.side), loss, batch, lanes);
+    info["memory"] = forecast(network.options(recipe, images.classes, images.channels, images.side), loss, batch, compile.programs(), lanes);
     print_memory(text, info["memory"]);
   }
   json.write(info);

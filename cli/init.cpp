@@ -17,19 +17,19 @@ int run_init(const Arguments& arguments) {
   std::uint64_t seed = 0;
   App app("init", "Writes freshly initialised weights: the same that train starts from with the same options.");
   app->add_option("--out", out, "file to write (safetensors)")->required();
-  app->add_option("--seed", seed, "of the random numbers");
+  app->add_option("--seed", seed, "of the random numbers")->check(not_negative);
   network.declare(*app);
   recipe.declare(*app);
   images.declare(*app);
   app.parse(arguments);
 
   const model::Recipe loss = recipe.value();
-  const model::NetworkOptions options = network.options(loss, images.classes, images.channels, images.side);
+  const model::NetworkOptions options = network.options(recipe, images.classes, images.channels, images.side);
   const auto layout =
       std::make_shared<const engine::ParameterLayout>(train::training_graph(options, loss, 2));
   engine::ParameterStore store(layout, engine::DType::f32, false);
   model::initialise(store, seed, {.zero_init_residual = network.zero_init_residual});
-  train::save_weights(out, describe(options, loss.name), store, 0);
+  train::save_weights(out, train::describe(options, loss.name), store, 0);
   fmt::print("{}: {} parameters of {}\n", out, layout->parameter_count(), options.model);
   return 0;
 }

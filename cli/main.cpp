@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <new>
+#include <stdexcept>
 
 #include "cli/command.hpp"
 #include "data/error.hpp"
@@ -34,7 +35,7 @@ const Command& find_command(const std::string& name) {
 }
 
 int fail(int code, const char* sentence) {
-  fmt::print(stderr, "autodidact: {}\n", sentence);
+  std::fputs(fmt::format("autodidact: {}\n", sentence).c_str(), stderr);  // does not throw where stderr is closed
   return code;
 }
 
@@ -46,9 +47,12 @@ int run(const Arguments& arguments) {
     }
     if (arguments.front() == "--help" || arguments.front() == "-h" || arguments.front() == "help") {
       print_help(stdout);
+      require_printed();
       return 0;
     }
-    return find_command(arguments.front()).run({arguments.begin() + 1, arguments.end()});
+    const int code = find_command(arguments.front()).run({arguments.begin() + 1, arguments.end()});
+    require_printed();
+    return code;
   } catch (const Answered& answered) {
     return answered.exit_code;
   } catch (const data::DataError& error) {
@@ -61,8 +65,10 @@ int run(const Arguments& arguments) {
     return fail(7, "out of memory; a smaller --batch or --width needs less");
   } catch (const std::invalid_argument& error) {
     return fail(2, error.what());
-  } catch (const std::exception& error) {
+  } catch (const std::runtime_error& error) {
     return fail(7, error.what());
+  } catch (const std::exception& error) {  // oneDNN's: few words, and most often a size that it cannot take
+    return fail(7, fmt::format("{}; a smaller --batch or --width needs less", error.what()).c_str());
   }
 }
 

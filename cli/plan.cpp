@@ -23,7 +23,7 @@ int run_plan(const Arguments& arguments) {
   recipe.declare(*app);
   images.declare(*app);
   app->add_option("--batch", batch, "images a step")->check(CLI::Range(1, 1000000));
-  app->add_option("--time", runs, "run so many steps and print the smallest time of every task")->check(CLI::NonNegativeNumber);
+  app->add_option("--time", runs, "run so many steps and print the smallest time of every task")->check(not_negative);
   app->add_flag("--inference", inference, "the program of eval instead of the training step");
   compile.declare(*app);
   json.declare(*app);
@@ -32,9 +32,9 @@ int run_plan(const Arguments& arguments) {
   engine::Lanes lanes(compile.threads);
   const model::Recipe loss = recipe.value();
   train::TrainerOptions options;
-  options.network = network.options(loss, images.classes, images.channels, images.side);
+  options.network = network.options(recipe, images.classes, images.channels, images.side);
   options.recipe = loss;
-  options.choose = compile.choice();
+  options.programs = compile.programs();
   train::Trainer trainer(options, lanes);
   engine::Program& program =
       inference ? trainer.programs().inference(batch) : trainer.programs().training(batch);

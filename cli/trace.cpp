@@ -39,9 +39,6 @@ struct TraceArguments {
 // What the file says of its network; options win. The batch decides on channels and size.
 train::ModelInfo describe_network(TraceArguments& trace, const train::SafetensorsFile& weights, const CLI::App& app) {
   const train::ModelInfo info = info_of(weights, app, trace.network, trace.recipe, trace.images);
-  trace.network.model = info.model;
-  trace.network.width = info.width;
-  trace.network.stem = info.stem;
   trace.recipe.recipe = info.recipe;
   return info;
 }
@@ -49,8 +46,12 @@ train::ModelInfo describe_network(TraceArguments& trace, const train::Safetensor
 train::TraceOptions options_of(const TraceArguments& trace, const train::ModelInfo& info, const engine::Shape& images) {
   train::TraceOptions options;
   options.recipe = trace.recipe.value();
-  options.network = trace.network.options(options.recipe, info.classes, images[1], images[3]);
+  options.network = train::network_of(info);
+  options.network.branches = options.recipe.branches;
+  options.network.adaptation = adaptation_exits(trace.recipe, options.network.pooling == model::Pooling::seed_window);
+  options.network.channels = images[1];
   options.network.image_height = images[2];
+  options.network.image_width = images[3];
   options.sgd = trace.optimizer.options();
   options.learning_rate = trace.optimizer.lr;
   options.backend = trace.backend == "reference" ? engine::Backend::reference : engine::Backend::fast;
@@ -85,7 +86,7 @@ int run_trace(const Arguments& arguments) {
   const train::Trace result = train::trace_step(options, weights, batch, lanes);
   for (const std::string& name : result.ignored)
     fmt::print(stderr, "{}: ignored {}, which the network does not have\n", trace.weights, name);
-  train::ModelInfo traced = describe(options.network, options.recipe.name);
+  train::ModelInfo traced = train::describe(options.network, options.recipe.name);
   traced.class_names = info.class_names;
   train::write_trace(trace.out, train::to_metadata(traced), result, options.backend);
   fmt::print("{}: {} tensors of one step of {}, loss {:.6g}\n", trace.out, result.tensors.size(), options.network.model,

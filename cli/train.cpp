@@ -1,5 +1,9 @@
 // `autodidact train`
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <csignal>
+#include <cstdlib>
 
 #include "cli/arguments.hpp"
 #include "cli/augment_arguments.hpp"
@@ -9,6 +13,8 @@
 
 namespace autodidact::cli {
 namespace {
+
+constexpr std::int64_t kSeedClasses = 100;  // of the published program, whatever the data
 
 struct TrainArguments {
   NetworkArguments network;
@@ -22,11 +28,17 @@ struct TrainArguments {
   std::size_t batch = 128;
   std::uint64_t seed = 0;
   std::int64_t max_steps = 0;
-  bool no_validation = false, overwrite = false;
+  std::optional<bool> validation;
+  bool best_on_test = false, overwrite = false;
 
   void declare(CLI::App& app);
+  void check() const;  // the mistakes that are seen without the data
   train::RunOptions options(const data::Source& source, std::string config_text) const;
-  std::vector<int> milestones(const model::Recipe& recipe) const;
+
+ private:
+  std::int64_t classes(const data::Source& source) const;
+  std::vector<int> milestones() const;
+  optim::ScheduleOptions schedule_options() const;
 };
 
 void TrainArguments::declare(CLI::App& app) {
@@ -38,48 +50,69 @@ void TrainArguments::declare(CLI::App& app) {
   optimizer.declare(app);
   app.add_option("--epochs", epochs, "epochs")->check(CLI::Range(1, 1000000));
   app.add_option("--batch", batch, "images a step")->check(CLI::Range(2, 1000000));
-  app.add_option("--seed", seed, "of everything random");
+  app.add_option("--seed", seed, "of everything random")->check(not_negative);
   app.add_option("--schedule", schedule, "learning rate: recipe (milestones), cosine, constant")
       ->check(CLI::IsMember({"recipe", "cosine", "constant"}));
   app.add_option("--warmup", warmup, "epochs over which the learning rate rises from 0");
   augment.declare(app);
-  app.add_option("--max-steps", max_steps, "stop after so many steps; 0 = no limit")->check(CLI::NonNegativeNumber);
+  app.add_option("--max-steps", max_steps, "stop after so many steps; 0 = no limit")->check(not_negative);
   app.add_option("--init-from", init_from, "weights to start from (safetensors), by name");
-  app.add_flag("--no-validation", no_validation, "train on the validation part too; best is then picked by training accuracy");
+  declare_switch(app, "validation", validation,
+                 "hold out a validation part (the default) and pick the best epoch on it; without, on the training accuracy");
+  app.add_flag("--best-on-test", best_on_test, "pick the best epoch on the test half, and hold out nothing");
   app.add_flag("--overwrite", overwrite, "replace the run that --out holds");
   compile.declare(app);
   json.declare(app);
 }
 
-std::vector<int> TrainArguments::milestones(const model::Recipe& recipe_) const {
-  if (network.seed_compat()) return optim::thirds_milestones_compat(epochs);
-  return recipe_.milestones == model::MilestoneRule::thirds ? optim::thirds_milestones(epochs)
-                                                            : optim::scaled_milestones(epochs);
+// The recipe's rule; compat changes only that of the published program.
+std::vector<int> TrainArguments::milestones() const {
+  if (recipe.value().milestones == model::MilestoneRule::scaled) return optim::scaled_milestones(epochs);
+  return network.seed_compat() ? optim::thirds_milestones_compat(epochs) : optim::thirds_milestones(epochs);
+}
+
+optim::ScheduleOptions TrainArguments::schedule_options() const {
+  return {.kind = optim::schedule_by_name(schedule), .learning_rate = optimizer.lr, .epochs = epochs,
+          .warmup_epochs = warmup, .milestones = milestones()};
+}
+
+void TrainArguments::check() const {
+  (void)optim::Schedule(schedule_options());
+  optim::check(optimizer.options());
+  augment.check();
+  constexpr std::int64_t kAnyClasses = 2, kAnyChannels = 3, kAnySide = 32;
+  model::check(network.options(recipe, kAnyClasses, kAnyChannels, kAnySide));
+}
+
+std::int64_t TrainArguments::classes(const data::Source& source) const {
+  const auto known = static_cast<std::int64_t>(source.class_names.size());
+  if (!network.seed_compat()) return known;
+  if (known > kSeedClasses)
+    throw std::invalid_argument(fmt::format("--compat seed trains {} classes, the data has {}", kSeedClasses, known));
+  return kSeedClasses;
 }
 
 train::RunOptions TrainArguments::options(const data::Source& source, std::string config_text) const {
-  const model::Recipe loss = recipe.value();
+  const bool compat = network.seed_compat();
   train::RunOptions run;
-  const std::int64_t classes = network.seed_compat() ? 100 : static_cast<std::int64_t>(source.class_names.size());
-  run.trainer.network = network.options(loss, classes, source.channels, source.side);
-  run.trainer.recipe = loss;
+  run.trainer.recipe = recipe.value();
+  run.trainer.network = network.options(recipe, classes(source), source.channels, source.side);
   run.trainer.initialise.zero_init_residual = network.zero_init_residual;
   run.trainer.sgd = optimizer.options();
-  run.trainer.choose = compile.choice();
+  run.trainer.programs = compile.programs();
   run.trainer.seed = seed;
-  if (network.seed_compat()) run.trainer.ensemble = train::Ensemble::deepest_three;
-  run.info = describe(run.trainer.network, loss.name);
+  if (compat) run.trainer.ensemble = train::Ensemble::deepest_three;
+  run.info = train::describe(run.trainer.network, run.trainer.recipe.name);
   run.info.class_names = source.class_names;
   run.info.mean = source.normalisation->mean;
   run.info.std = source.normalisation->std;
-  run.schedule = {.kind = optim::schedule_by_name(schedule), .learning_rate = optimizer.lr, .epochs = epochs,
-                  .warmup_epochs = warmup, .milestones = milestones(loss)};
+  run.schedule = schedule_options();
   run.epochs = epochs;
   run.batch = batch;
   run.max_steps = max_steps;
-  augment.set(run, source, network.seed_compat());
-  run.best_on_test = network.seed_compat();
-  run.validation = no_validation || network.seed_compat() ? data::Validation::none : data::Validation::held_out;
+  augment.set(run, source, compat);
+  run.best_on_test = best_on_test || (compat && !validation.value_or(false));
+  run.validation = validation.value_or(!run.best_on_test) ? data::Validation::held_out : data::Validation::none;
   run.init_from = init_from;
   run.directory = out;
   run.existing = overwrite ? train::ExistingRun::overwrite : train::ExistingRun::refuse;
@@ -96,18 +129,45 @@ nlohmann::ordered_json to_json(const train::ExitAccuracies& accuracies) {
   return json;
 }
 
+std::string schedule_text(const optim::ScheduleOptions& schedule) {
+  std::string text = fmt::format("learning rate {}, {}", schedule.learning_rate, optim::name_of(schedule.kind));
+  if (schedule.kind == optim::ScheduleKind::recipe)
+    text = fmt::format("learning rate {}, {}", schedule.learning_rate,
+                       schedule.milestones.empty() ? "which never falls"
+                                                   : fmt::format("divided by 10 at epochs {}", fmt::join(schedule.milestones, ", ")));
+  if (schedule.warmup_epochs) text += fmt::format(", warmup over {} epochs", schedule.warmup_epochs);
+  return text;
+}
+
 void announce(const train::RunOptions& run, const data::Source& source, const engine::Lanes& lanes) {
-  std::string falls;
-  if (run.schedule.kind == optim::ScheduleKind::recipe)
-    for (const int epoch : run.schedule.milestones) falls += fmt::format("{}{}", falls.empty() ? "" : ", ", epoch);
-  fmt::print(stderr, "{} width {}, {} classes, {} px, recipe {}, {} of {} training images, batch {}, {} threads{}\n",
-             run.info.model, run.info.width, run.info.classes, run.info.side, run.trainer.recipe.name,
-             run.validation == data::Validation::none
-                 ? source.train->size()
-                 : source.train->size() - data::validation_size(source.train->size()),
-             source.train->size(), run.batch, lanes.layout().wide,
-             falls.empty() ? "" : ", learning rate / 10 at epochs " + falls);
-  if (run.best_on_test) fmt::print(stderr, "the best epoch is picked on the test set, as the published program does\n");
+  const std::size_t all = source.train->size();
+  const std::size_t held_out = run.validation == data::Validation::none ? 0 : data::validation_size(all);
+  train::say(fmt::format("{} width {}, {} classes, {} px, recipe {}; {} of {} training images, augmentation {}, batch {}; {} threads\n",
+                         run.info.model, run.info.width, run.info.classes, run.info.side, run.trainer.recipe.name,
+                         all - held_out, all, data::augment_name(run.augment), run.batch, lanes.layout().wide));
+  train::say(schedule_text(run.schedule) + "\n");
+  if (run.best_on_test) train::say("the best epoch is picked on the test set, as the published program does\n");
+}
+
+void report(const train::RunOptions& run, const train::RunResult& result, const JsonOutput& output) {
+  const train::ExitTableRow row{"test", result.test};
+  if (!output.to_stdout())
+    fmt::print("{}", train::exit_table(fmt::format("after {} steps, accuracy in %; best.safetensors is of epoch {}, picked on {}",
+                                                   result.steps, result.best_epoch, train::judged_on(run)), {&row, 1}));
+  nlohmann::ordered_json json{{"steps", result.steps}, {"best_epoch", result.best_epoch}, {"best_on", train::judged_on(run)}};
+  json["test"] = to_json(result.test);
+  json["best"] = to_json(result.best);
+  output.write(json);
+}
+
+// Ends as the signal would have, so that a shell or a scheduler sees what it expects.
+[[noreturn]] void end_by_signal(const train::RunOptions& run, const train::RunResult& result) {
+  train::say(fmt::format("autodidact: stopped by a signal after step {}; {} holds its weights\n", result.steps,
+                         (run.directory / "last.safetensors").string()));
+  std::fflush(nullptr);
+  std::signal(result.signal, SIG_DFL);
+  std::raise(result.signal);
+  std::abort();
 }
 }  // namespace
 
@@ -117,21 +177,15 @@ int run_train(const Arguments& arguments) {
                    "exits.svg into --out.");
   train_arguments.declare(*app);
   app.parse(arguments);
-  (void)train_arguments.recipe.value();  // the cheap mistakes before the data is read
-  train_arguments.augment.check();
+  train_arguments.check();
+  std::signal(SIGPIPE, SIG_IGN);  // a reader of the progress that goes away must not end the training
   const data::Source source = data::open_source(train_arguments.data);
   const train::RunOptions run = train_arguments.options(source, app.config_text());
   engine::Lanes lanes(train_arguments.compile.threads);
   announce(run, source, lanes);
   const train::RunResult result = train::run_training(run, source, lanes);
-
-  const train::ExitTableRow row{"test", result.test};
-  if (!train_arguments.json.to_stdout())
-    fmt::print("{}", train::exit_table(fmt::format("after {} steps, accuracy in %", result.steps), {&row, 1}));
-  nlohmann::ordered_json json{{"steps", result.steps}, {"best_epoch", result.best_epoch}};
-  json["test"] = to_json(result.test);
-  json["best"] = to_json(result.best);
-  train_arguments.json.write(json);
+  if (result.signal != 0) end_by_signal(run, result);
+  report(run, result, train_arguments.json);
   return 0;
 }
 }  // namespace autodidact::cli

@@ -7,10 +7,6 @@
 namespace autodidact::engine {
 namespace {
 
-bool is_backward(Pass pass) {
-  return pass == Pass::backward || pass == Pass::backward_data || pass == Pass::backward_weights;
-}
-
 bool finite(const void* data, const TensorType& type) {
   const std::int64_t n = type.elements();
   if (type.dtype == DType::f32) {
@@ -30,7 +26,7 @@ bool finite(const void* data, const TensorType& type) {
 void Executor::run_task(Program& program, Lane& lane, std::int32_t index, StepFlags flags) {
   const Task& task = program.tasks()[static_cast<std::size_t>(index)];
   if (task.pack && !packs_stale_) return;
-  if (flags.forward_only && (is_backward(task.pass) || task.pass == Pass::commit)) return;
+  if (flags.forward_only && task.pass != Pass::forward) return;
   if (!flags.time_tasks) return task.kernel(lane, program.arguments(index));
   const auto start = std::chrono::steady_clock::now();
   task.kernel(lane, program.arguments(index));
@@ -60,6 +56,8 @@ void Executor::run(Program& program, ParameterStore& store, StepFlags flags) {
   store.stage();
   for (const Phase& phase : program.phases()) run_phase(program, phase, flags);
   program.packed_version = store.version();
+  if (merged_arena_ != arena_.data()) merge_pages();  // all of it has been used once
+  merged_arena_ = arena_.data();
 }
 
 std::optional<NonFinite> Executor::run_checked(Program& program, ParameterStore& store) {

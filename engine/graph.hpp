@@ -35,6 +35,7 @@ struct Value {
   Source source = Source::node;
   NodeId producer;
   int output = 0;  // which output of the producer
+  bool checkpoint = false;  // Graph::checkpoint
 };
 
 struct Node {
@@ -58,6 +59,9 @@ class Graph {
   // What the caller wants to read after a run, under a name of its own ("logits/4"); and the scalar to differentiate.
   void output(std::string name, ValueId value);
   void loss(ValueId scalar) { loss_ = scalar; }
+
+  // Where recomputation may start from: with Recompute::stage only these values are kept until backward.
+  void checkpoint(ValueId value) { values_[static_cast<std::size_t>(value.index)].checkpoint = true; }
 
   // Nodes added while the scope lives belong to exit k.
   class [[nodiscard]] ExitScope {

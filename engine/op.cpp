@@ -13,6 +13,7 @@ const char* name_of(Pass pass) {
     case Pass::backward_data: return "backward_data";
     case Pass::backward_weights: return "backward_weights";
     case Pass::commit: return "commit";
+    case Pass::recompute: return "recompute";
   }
   return "?";
 }

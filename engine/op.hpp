@@ -22,8 +22,9 @@ namespace autodidact::engine {
 enum class Mode : std::uint8_t { train, infer };
 
 // backward: one task for all gradients · backward_data, backward_weights: where they are separate tasks (convolution,
-// linear) · commit: new running statistics, written to the staged copy.
-enum class Pass : std::uint8_t { forward, backward, backward_data, backward_weights, commit };
+// linear) · commit: new running statistics, written to the staged copy · recompute: an output made once more during backward, so
+// that it need not be kept; ops are not asked for it (Candidate::again).
+enum class Pass : std::uint8_t { forward, backward, backward_data, backward_weights, commit, recompute };
 const char* name_of(Pass pass);
 
 struct Port {
@@ -123,6 +124,9 @@ struct Candidate {
   std::vector<std::pair<Operand, Operand>> in_place;  // (write, read): may share one address
   bool takes_summands = false;                        // reads d_out(0, 0..k-1) and adds them itself
   std::function<void(Emitter&)> emit;                 // creates primitives: runs in the lane that will run them
+  // Of a forward candidate: writes its output again, bit for bit, from its inputs and what it keeps. Given where that costs about
+  // one sweep over memory. Candidates without it that keep nothing are made again by `emit`, at the full price.
+  std::function<void(Emitter&)> again = {};
 };
 
 // What the compiler asks of an op for one pass of one node.

@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 
 #include "engine/graph.hpp"
 
@@ -34,11 +32,9 @@ std::uint64_t next_version() {
   return ++version;
 }
 
-std::byte* allocate_zeros(std::size_t bytes) {
-  if (bytes == 0) return nullptr;
-  auto* memory = static_cast<std::byte*>(std::aligned_alloc(kAlignment, aligned(bytes)));
-  if (!memory) throw std::bad_alloc();
-  std::memset(memory, 0, aligned(bytes));
+Memory allocate_zeros(std::size_t bytes) {
+  Memory memory = allocate(bytes);
+  if (memory) std::memset(memory.get(), 0, bytes);
   return memory;
 }
 }  // namespace
@@ -66,8 +62,6 @@ std::int64_t ParameterLayout::parameter_count() const {
   return count;
 }
 
-void ParameterStore::Free::operator()(std::byte* p) const { std::free(p); }
-
 ParameterStore::ParameterStore(std::shared_ptr<const ParameterLayout> layout, DType master,
                                bool learning)
     : layout_(std::move(layout)), master_(master), version_(next_version()) {
@@ -75,7 +69,7 @@ ParameterStore::ParameterStore(std::shared_ptr<const ParameterLayout> layout, DT
   const auto parameters = static_cast<std::size_t>(layout_->parameter_elements()) * width;
   const auto states = static_cast<std::size_t>(layout_->state_elements()) * width;
   const auto make = [&](Section section, std::size_t bytes) {
-    sections_[static_cast<std::size_t>(section)].reset(allocate_zeros(bytes));
+    sections_[static_cast<std::size_t>(section)] = allocate_zeros(bytes);
   };
   make(Section::values, parameters);
   make(Section::states, states);

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/memory.hpp"
 #include "engine/shape.hpp"
 
 namespace autodidact::engine {
@@ -74,10 +75,7 @@ class ParameterStore {
  private:
   std::shared_ptr<const ParameterLayout> layout_;
   DType master_;
-  struct Free {
-    void operator()(std::byte* p) const;
-  };
-  std::unique_ptr<std::byte, Free> sections_[5];
+  Memory sections_[5];
   std::uint64_t version_ = 0;
 };
 }  // namespace autodidact::engine

@@ -2,9 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <stdexcept>
 
 namespace autodidact::engine {
@@ -37,14 +35,12 @@ std::int64_t blocked_index(const TensorType& type, std::int64_t n, std::int64_t 
 }
 }  // namespace
 
-void Arena::Free::operator()(std::byte* p) const { std::free(p); }
-
 void Arena::reserve(std::size_t bytes) {
   if (bytes <= bytes_) return;
   memory_.reset();  // the old one first: both together might not fit
-  memory_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, aligned(bytes))));
-  bytes_ = memory_ ? aligned(bytes) : 0;
-  if (!memory_) throw std::bad_alloc();
+  bytes_ = 0;
+  memory_ = allocate(bytes);
+  bytes_ = aligned(bytes);
 }
 
 Program::Program(Parts parts)

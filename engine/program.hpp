@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/memory.hpp"
 #include "engine/op.hpp"
 #include "engine/parameter_store.hpp"
 #include "engine/threads.hpp"
@@ -38,7 +39,8 @@ struct Task {
   std::string candidate, implementation;
   TensorType result;           // of its first write, for printing
   int threads = 1;
-  double measured_ms = 0;      // 0: not measured
+  double measured_ms = 0;      // of all tasks of its pass, on the first of them; 0: not measured
+  double fastest_ms = 0;       // likewise, of the fastest candidate, whatever formats it would have needed
   std::size_t scratch_bytes = 0;
   std::vector<Place> reads, writes;
   std::vector<TensorType> write_types;
@@ -71,10 +73,7 @@ class Arena {  // one for all programs of a process; as large as the largest nee
   std::size_t bytes() const { return bytes_; }
 
  private:
-  struct Free {
-    void operator()(std::byte* p) const;
-  };
-  std::unique_ptr<std::byte, Free> memory_;
+  Memory memory_;
   std::size_t bytes_ = 0;
 };
 

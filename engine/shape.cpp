@@ -42,9 +42,11 @@ std::int64_t Shape::count() const {
 
 std::string Shape::text() const {
   std::string text = "(";
-  for (int axis = 0; axis < rank_; ++axis)
-    text += (axis ? "," : "") + std::to_string((*this)[axis]);
-  return text + ")";
+  for (int axis = 0; axis < rank_; ++axis) {
+    if (axis) text += ',';
+    text += std::to_string((*this)[axis]);
+  }
+  return text + ')';
 }
 
 std::int64_t TensorType::channel_blocks() const {

@@ -42,6 +42,7 @@ Exit exit_branch(Graph& graph, int k, ValueId stage, std::int64_t classes, Pooli
     x = separable_convolution(graph, fmt::format("scala{}.{}", k, i), x,
                               2 * graph.value(x).shape[1]);
   const ValueId feature = pool(graph, fmt::format("scala{}.pool", k), x, pooling);
+  graph.checkpoint(feature);
   return {feature, linear(graph, fmt::format("fc{}", k), feature, classes), {}};
 }
 }  // namespace autodidact::model

@@ -86,6 +86,7 @@ std::array<ValueId, kExits> stages(Graph& graph, const NetworkOptions& options, 
     if (dilate) dilation *= 2;
     for (int b = 0; b < architecture.depths[s]; ++b) {
       x = residual_block(graph, fmt::format("layer{}.{}", s + 1, b), x, block);
+      graph.checkpoint(x);
       block.stride = 1;
       block.dilation = dilation;
     }

@@ -171,6 +171,7 @@ std::vector<Candidate> AttentionGate::candidates(const Query& query) const {
       own.emit = [=, threads = query.threads](Emitter& emitter) {
         emit_forward(emitter, table, threads);
       };
+      own.again = own.emit;
     } else {
       const bool dx = query.needs_gradient[0], da = query.needs_gradient[1];
       own.types.push_back({d_out(), x});

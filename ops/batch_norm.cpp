@@ -135,7 +135,10 @@ std::vector<Candidate> BatchNorm::candidates(const Query& query) const {
       own.in_place = {{out(), in(kX)}};
       if (add) own.types.push_back({in(kZ), type});
       if (add) own.in_place.push_back({out(), in(kZ)});
-      if (training) own.keeps.assign(kBatchNormKeeps, TensorType{{x[1]}, DType::f32, {}});
+      if (training) {
+        own.keeps.assign(kBatchNormKeeps, TensorType{{x[1]}, DType::f32, {}});
+        own.again = [plan](Emitter& e) { emit_batch_norm_again(e, plan); };
+      }
       own.emit = [plan](Emitter& e) {
         plan.training ? emit_batch_norm_training(e, plan) : emit_batch_norm_inference(e, plan);
       };

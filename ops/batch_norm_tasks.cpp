@@ -184,6 +184,22 @@ void emit_batch_norm_training(Emitter& emitter, const Plan& plan) {
                 }});
 }
 
+void emit_batch_norm_again(Emitter& emitter, const Plan& plan) {
+  const bool add = plan.tail == Tail::add_relu;
+  std::vector<Operand> reads{in(BatchNorm::kX), in(BatchNorm::kGamma), in(BatchNorm::kBeta), kept(kMean), kept(kRstd)};
+  if (add) reads.push_back(in(BatchNorm::kZ));
+  emitter.task({"normalise",
+                reads,
+                {out()},
+                plan.sweep.scratch_bytes(0),
+                [plan, add](Lane& lane, const Arguments& a) {
+                  const auto f = affine_factors(plan, a.read<float>(3), a.read<float>(4), a.read<float>(1),
+                                                a.read<float>(2), a.scratch());
+                  normalise(plan, lane, f, a.read<float>(0), add ? a.read<float>(5) : nullptr,
+                            a.write<float>(0));
+                }});
+}
+
 void emit_batch_norm_inference(Emitter& emitter, const Plan& plan) {
   const bool add = plan.tail == Tail::add_relu;
   std::vector<Operand> reads{in(BatchNorm::kX), in(BatchNorm::kGamma), in(BatchNorm::kBeta),

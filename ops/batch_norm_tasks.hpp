@@ -21,6 +21,8 @@ struct BatchNormPlan {
 
 // statistics · [sum over ranks] · normalise
 void emit_batch_norm_training(engine::Emitter& emitter, const BatchNormPlan& plan);
+// y again, from the statistics that training kept
+void emit_batch_norm_again(engine::Emitter& emitter, const BatchNormPlan& plan);
 // one task, with the running statistics
 void emit_batch_norm_inference(engine::Emitter& emitter, const BatchNormPlan& plan);
 // reduce (dγ, dβ, dz) · [sum over ranks] · apply (dx)

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
+#include <optional>
 #include <stdexcept>
 
 #include "engine/mutation.hpp"
 #include "engine/onednn.hpp"
+#include "ops/block_diagonal.hpp"
 #include "ops/reference/convolution.hpp"
 
 namespace autodidact::ops {
@@ -76,15 +79,48 @@ void Convolution::reference(Pass pass, const engine::ReferenceArguments& a) cons
 
 namespace {
 
-void emit_from_packed_weights(Emitter& emitter, const onednn::ConvolutionAlgorithm& algorithm,
-                              Operand from, Operand to) {
+// One way to compute a pass: what the library runs, and how its weights are made of ours.
+struct Method {
+  std::string id;
+  onednn::ConvolutionAlgorithm algorithm;
+  std::optional<BlockDiagonal> wide;  // the library sees wide groups
+
+  bool weights_as_they_are() const { return !wide && algorithm.weights_plain(); }
+  std::string weights_key() const {
+    return wide ? fmt::format("{} groups, {}", wide->groups, algorithm.weights_key()) : algorithm.weights_key();
+  }
+};
+
+// Room for the wide weights of one task, plain.
+std::shared_ptr<std::vector<float>> room_for(const BlockDiagonal& wide) {
+  return std::make_shared<std::vector<float>>(static_cast<std::size_t>(wide.wide.count()));
+}
+
+engine::Kernel pack_kernel(const Method& method) {
+  const onednn::Primitive pack = method.algorithm.make_pack();
+  if (!method.wide)
+    return [pack](Lane&, const Arguments& a) { pack.execute({a.read(0), a.write(0)}); };
+  return [pack, wide = *method.wide, room = room_for(*method.wide)](Lane&, const Arguments& a) {
+    wide.spread(a.read<float>(0), room->data());
+    pack.execute({room->data(), a.write(0)});
+  };
+}
+
+engine::Kernel unpack_kernel(const Method& method) {
+  const onednn::Primitive unpack = method.algorithm.make_unpack();
+  if (!method.wide)
+    return [unpack](Lane&, const Arguments& a) { unpack.execute({a.read(0), a.write(0)}); };
+  return [unpack, wide = *method.wide, room = room_for(*method.wide)](Lane&, const Arguments& a) {
+    unpack.execute({a.read(0), room->data()});
+    wide.gather(room->data(), a.write<float>(0));
+  };
+}
+
+void emit_from_packed_weights(Emitter& emitter, const Method& method, Operand from, Operand to) {
   Operand weights = in(1);
-  if (!algorithm.weights_plain())
-    weights = emitter.pack(in(1), algorithm.weights_key(), algorithm.weights_bytes(),
-                           [pack = algorithm.make_pack()](Lane&, const Arguments& a) {
-                             pack.execute({a.read(0), a.write(0)});
-                           });
-  const onednn::Primitive primitive = algorithm.make();
+  if (!method.weights_as_they_are())
+    weights = emitter.pack(in(1), method.weights_key(), method.algorithm.weights_bytes(), pack_kernel(method));
+  const onednn::Primitive primitive = method.algorithm.make();
   emitter.task({"",
                 {from, weights},
                 {to},
@@ -94,10 +130,10 @@ void emit_from_packed_weights(Emitter& emitter, const onednn::ConvolutionAlgorit
                 }});
 }
 
-void emit_backward_weights(Emitter& emitter, const onednn::ConvolutionAlgorithm& algorithm) {
-  const Operand blob =
-      algorithm.weights_plain() ? d_in(1) : emitter.temporary(algorithm.weights_bytes());
-  const onednn::Primitive primitive = algorithm.make();
+void emit_backward_weights(Emitter& emitter, const Method& method) {
+  const bool direct = method.weights_as_they_are();
+  const Operand blob = direct ? d_in(1) : emitter.temporary(method.algorithm.weights_bytes());
+  const onednn::Primitive primitive = method.algorithm.make();
   emitter.task({"",
                 {in(0), d_out()},
                 {blob},
@@ -105,36 +141,28 @@ void emit_backward_weights(Emitter& emitter, const onednn::ConvolutionAlgorithm&
                 [primitive](Lane&, const Arguments& a) {
                   primitive.execute({a.read(0), a.read(1), a.write(0)}, a.scratch());
                 }});
-  if (!algorithm.weights_plain())
-    emitter.task({"unpack",
-                  {blob},
-                  {d_in(1)},
-                  0,
-                  [unpack = algorithm.make_unpack()](Lane&, const Arguments& a) {
-                    unpack.execute({a.read(0), a.write(0)});
-                  }});
+  if (!direct) emitter.task({"unpack", {blob}, {d_in(1)}, 0, unpack_kernel(method)});
 }
 
-Candidate make_candidate(Pass pass, const onednn::ConvolutionProblem& problem,
-                         const onednn::ConvolutionAlgorithm& algorithm, bool winograd) {
+Candidate make_candidate(Pass pass, const onednn::ConvolutionProblem& problem, const Method& method) {
   Candidate candidate;
-  candidate.id = winograd ? "winograd" : "direct";
-  candidate.implementation = algorithm.implementation();
+  candidate.id = method.id;
+  candidate.implementation = method.algorithm.implementation();
   switch (pass) {
     case Pass::backward_data:
       candidate.types = {{d_out(), problem.y}, {d_in(0), problem.x}};
-      candidate.emit = [algorithm](Emitter& emitter) {
-        emit_from_packed_weights(emitter, algorithm, d_out(), d_in(0));
+      candidate.emit = [method](Emitter& emitter) {
+        emit_from_packed_weights(emitter, method, d_out(), d_in(0));
       };
       break;
     case Pass::backward_weights:
       candidate.types = {{in(0), problem.x}, {d_out(), problem.y}};
-      candidate.emit = [algorithm](Emitter& emitter) { emit_backward_weights(emitter, algorithm); };
+      candidate.emit = [method](Emitter& emitter) { emit_backward_weights(emitter, method); };
       break;
     default:
       candidate.types = {{in(0), problem.x}, {out(), problem.y}};
-      candidate.emit = [algorithm](Emitter& emitter) {
-        emit_from_packed_weights(emitter, algorithm, in(0), out());
+      candidate.emit = [method](Emitter& emitter) {
+        emit_from_packed_weights(emitter, method, in(0), out());
       };
   }
   return candidate;
@@ -181,13 +209,26 @@ std::vector<Candidate> Convolution::candidates(const Query& query) const {
            onednn::convolution_algorithms(query.pass, query.mode, problem, winograd)) {
         // Plain loops only where the library has nothing for plain tensors either: another block, with a reorder, is better.
         if (algorithm.reference() && y_block != 1) continue;
-        candidates.push_back(make_candidate(query.pass, problem, algorithm, winograd));
+        candidates.push_back(make_candidate(query.pass, problem, {winograd ? "winograd" : "direct", algorithm, {}}));
       }
     }
+  };
+  const auto offer_wide_groups = [&](std::int64_t block) {
+    const auto wide = BlockDiagonal::fill(geometry.groups, query.inputs[1], block);
+    if (!wide || query.only_direct) return;
+    onednn::ConvolutionProblem wider = problem;
+    wider.groups = wide->groups;
+    wider.weights = wide->wide;
+    wider.x = query.type(x, block);
+    wider.y = query.type(y, block);
+    for (const onednn::ConvolutionAlgorithm& algorithm :
+         onednn::convolution_algorithms(query.pass, query.mode, wider, false))
+      if (!algorithm.reference()) candidates.push_back(make_candidate(query.pass, wider, {"block_diagonal", algorithm, wide}));
   };
   for (const std::int64_t block : query.blocks) {
     // An image of few channels would be mostly padding in blocks: the library has kernels that read it plain.
     if (x[1] < block) offer(1, block);
+    if (geometry.groups > 1 && block > 1 && block != Query::kChannelsLast) offer_wide_groups(block);
     offer(block, block);
   }
   return candidates;

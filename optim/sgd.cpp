@@ -64,17 +64,28 @@ void require_not_negative(double value, std::string_view name) {
     throw std::invalid_argument(
         fmt::format("{} must be a finite number that is not negative, got {}", name, value));
 }
+// A weight of rank 1 scales channels; a bias belongs to the weight of the same module.
+bool of_batch_norm(const engine::ParameterLayout& layout, const engine::Slot& slot) {
+  constexpr std::string_view kBias = ".bias";
+  if (!slot.name.ends_with(kBias)) return slot.shape.rank() == 1;
+  const engine::Slot* weight = layout.parameter(slot.name.substr(0, slot.name.size() - kBias.size()) + ".weight");
+  return weight && weight->shape.rank() == 1;
+}
 }  // namespace
 
-Sgd::Sgd(const SgdOptions& options, const engine::ParameterLayout& layout,
-         std::span<const std::string> gradients)
-    : options_(options) {
+void check(const SgdOptions& options) {
   require_not_negative(options.momentum, "momentum");
   require_not_negative(options.weight_decay, "weight decay");
   if (options.nesterov && options.momentum == 0)
     throw std::invalid_argument("Nesterov's form needs a momentum above 0, got 0");
+}
+
+Sgd::Sgd(const SgdOptions& options, const engine::ParameterLayout& layout,
+         std::span<const std::string> gradients)
+    : options_(options) {
+  check(options);
   chunks_ = chunks_of(layout, gradients, [&](const engine::Slot& slot) {
-    return options.decay_batch_norm || slot.shape.rank() > 1;
+    return options.decay_batch_norm || !of_batch_norm(layout, slot);
   });
 }
 

@@ -27,15 +27,17 @@ struct SgdOptions {
   double momentum = 0.9;
   double weight_decay = 5e-4;
   bool nesterov = false;
-  // false: no decay for what scales or shifts a channel. That is every parameter of rank 1: in these networks the γ and β of
-  // batch norms ("layer1.0.bn1.weight", "layer1.0.bn1.bias") and the biases of linear layers ("fc4.bias").
+  // false: no decay for the γ and β of batch norms ("layer1.0.bn1.weight", "layer1.0.bn1.bias"). Biases of linear layers
+  // ("fc4.bias") decay all the same.
   bool decay_batch_norm = true;
 };
 
+// Throws std::invalid_argument if a number is negative or not finite, or if Nesterov has no momentum.
+void check(const SgdOptions& options);
+
 class Sgd {
  public:
-  // `gradients`: Program::gradients(). Throws std::invalid_argument if a number is negative or not finite, if Nesterov has no
-  // momentum, or if the layout lacks a name.
+  // `gradients`: Program::gradients(). Throws as check() does, and std::invalid_argument if the layout lacks a name.
   Sgd(const SgdOptions& options, const engine::ParameterLayout& layout,
       std::span<const std::string> gradients);
 

@@ -33,6 +33,7 @@ const std::map<std::string, Names, std::less<>> kMayInclude = {
 const Names kSharedOpHeaders = {"batch_norm_kernels",
                                 "batch_norm_runs",
                                 "batch_norm_tasks",
+                                "block_diagonal",
                                 "fusions",
                                 "interpolation",
                                 "pool_window",

@@ -103,4 +103,6 @@ void write_file_atomically(const fs::path& target, std::string_view text) {
   file.commit();
 }
 
+void require_replaceable(const fs::path& target) { const AtomicFile attempt(target); }
+
 }  // namespace autodidact::train

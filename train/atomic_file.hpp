@@ -49,6 +49,10 @@ class AtomicFile {
 /// One call for the common case: all of `text` becomes the content of `target`.
 void write_file_atomically(const std::filesystem::path& target, std::string_view text);
 
+/// Throws ResourceError where an AtomicFile for `target` could not be made now: no such folder, no permission, not a regular file.
+/// For results that are written after long work.
+void require_replaceable(const std::filesystem::path& target);
+
 /// How the names of the temporaries of a file called `file_name` begin.
 std::string partial_prefix(const std::string& file_name);
 

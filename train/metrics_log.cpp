@@ -21,17 +21,13 @@ std::string number(double value) {
 
 std::string to_json_line(const MetricsRow& row) {
   const auto& exits = row.accuracies.exits;
-  std::string line = fmt::format(
+  return fmt::format(
       R"({{"step":{},"epoch":{},"lr":{},"loss":{},"loss_ce":{},"loss_soft":{},"loss_feature":{},)"
-      R"("exits":[{},{},{},{}],"ensemble":{},"images_per_s":{})",
+      R"("exits":[{},{},{},{}],"ensemble":{},"images_per_s":{}}})",
       row.step, number(row.epoch), number(row.lr), number(row.loss), number(row.loss_ce),
       number(row.loss_soft), number(row.loss_feature), number(exits[0]), number(exits[1]),
       number(exits[2]), number(exits[3]), number(row.accuracies.ensemble),
       number(row.images_per_s));
-  if (row.split) {
-    line += fmt::format(R"(,"split":"{}")", *row.split == Split::train ? "train" : "validation");
-  }
-  return line + "}";
 }
 
 MetricsLog::MetricsLog(std::filesystem::path path) : path_(std::move(path)) {

@@ -3,14 +3,22 @@
 //   {"step":391,"epoch":1,"lr":0.1,"loss":4.2,"loss_ce":…,"loss_soft":…,"loss_feature":…,
 //    "exits":[21.5,null,25,26.25],"ensemble":27,"images_per_s":812.5}
 //
+// A row inside an epoch: the mean losses, the training accuracies and the speed of the steps since the row before. The last row of an
+// epoch: the mean losses and the speed of the whole epoch, and the accuracies on what the best epoch is picked on, which is the
+// validation part (else the test half or the training part: train says which). `epoch` is a whole number only there.
+//
+//   loss          what is minimised: loss_ce + loss_soft + loss_feature. Each of these has its weights in it:
+//   loss_ce       CE of exit 4 + (1−α)·(CE of exits 1 … 3)
+//   loss_soft     α·(soft cross-entropy of exits 1 … 3), times T² where the recipe has it
+//   loss_feature  λ·(feature distances)
+//
 // Accuracies are in percent. What was not measured or is not finite is null (JSON knows no NaN). Numbers have the fewest
-// digits that read back to the same double. Rows of a whole epoch say `"split":"train"` or `"split":"validation"`.
+// digits that read back to the same double.
 // Every line is one write, so a crash loses no line that was logged and another process never reads half of one.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <string>
 
 #include "train/exit_accuracies.hpp"
@@ -18,19 +26,16 @@
 
 namespace autodidact::train {
 
-enum class Split { train, validation };
-
 struct MetricsRow {
   std::int64_t step = 0;        ///< steps done since the run began
   double epoch = 0;             ///< epochs done; a fraction in the middle of one
   double lr = kMissing;         ///< learning rate of the step
-  double loss = kMissing;       ///< the total that is minimised
-  double loss_ce = kMissing;    ///< its cross-entropy part
-  double loss_soft = kMissing;  ///< its distillation part
+  double loss = kMissing;
+  double loss_ce = kMissing;
+  double loss_soft = kMissing;
   double loss_feature = kMissing;
   ExitAccuracies accuracies{};
   double images_per_s = kMissing;
-  std::optional<Split> split{};  ///< for rows of a whole epoch
 };
 
 /// One line without the line's end.

@@ -20,9 +20,13 @@ std::string result_text(const engine::TensorType& type) {
   return type.dtype == engine::DType::u8 && type.shape.rank() == 1 ? "blob" : shape_text(type.shape);
 }
 
-double milliseconds(const engine::Task& task, std::size_t index, std::span<const double> measured) {
-  return index < measured.size() && measured[index] < 1e300 ? measured[index] : task.measured_ms;
+// 0: not measured.
+double measured(std::span<const double> measured_ms, std::size_t index) {
+  return index < measured_ms.size() && measured_ms[index] < 1e300 ? measured_ms[index] : 0;
 }
+
+std::string milliseconds_text(double ms) { return ms > 0 ? fmt::format("{:.3f}", ms) : "-"; }
+nlohmann::ordered_json milliseconds_json(double ms) { return ms > 0 ? nlohmann::ordered_json(ms) : nullptr; }
 
 // Tasks in the order in which the phases run them.
 template <class Visit>
@@ -47,26 +51,28 @@ std::string padded(std::string text, std::size_t width) {
 std::string plan_table(const engine::Program& program, std::span<const double> measured_ms) {
   std::size_t name_width = 4;
   for (const engine::Task& task : program.tasks()) name_width = std::max(name_width, task.name.size());
-  std::string table = fmt::format("{:>4} {:>5}  {} {:<16} {} {} {:<10} {} {:>7} {:<6} {:>7} {:>8}\n", "#", "phase",
+  std::string table = fmt::format("{:>4} {:>5}  {} {:<16} {} {} {:<10} {} {:>7} {:<6} {:>7} {:>9} {:>9}\n", "#", "phase",
                                   padded("task", name_width), "pass", padded("out", 16), padded("format", 8), "algorithm",
-                                  padded("implementation", 30), "threads", "lane", "MB", "ms");
-  double total = 0;
+                                  padded("implementation", 30), "threads", "lane", "MB", "predicted", "measured");
+  double predicted_total = 0, measured_total = 0;
   int number = 0;
   each_task(program, [&](int phase, std::size_t index) {
     const engine::Task& task = program.tasks()[index];
-    const double ms = milliseconds(task, index, measured_ms);
-    total += ms;
-    table += fmt::format("{:>4} {:>5}  {} {:<16} {} {} {:<10} {} {:>7} {:<6} {:>7.1f} {:>8}\n", ++number, phase + 1,
+    const double ms = measured(measured_ms, index);
+    predicted_total += task.measured_ms;
+    measured_total += ms;
+    table += fmt::format("{:>4} {:>5}  {} {:<16} {} {} {:<10} {} {:>7} {:<6} {:>7.1f} {:>9} {:>9}\n", ++number, phase + 1,
                          padded(task.name, name_width), task.pack ? "pack" : name_of(task.pass),
                          padded(result_text(task.result), 16), padded(task.result.layout_text(), 8), task.candidate,
                          padded(task.implementation, 30), task.threads, lane_name(task),
-                         static_cast<double>(task.result.bytes()) / 1e6, ms > 0 ? fmt::format("{:.3f}", ms) : "-");
+                         static_cast<double>(task.result.bytes()) / 1e6, milliseconds_text(task.measured_ms), milliseconds_text(ms));
   });
   const engine::MemoryForecast memory = program.memory();
   table += fmt::format("{} tasks in {} phases, arena {:.1f} MB, inputs, outputs and packed weights {:.1f} MB", number,
                        program.phases().size(), static_cast<double>(memory.arena) / 1e6,
                        static_cast<double>(memory.own) / 1e6);
-  table += total > 0 ? fmt::format(", sum of measured times {:.1f} ms\n", total) : "\n";
+  table += fmt::format("\ntimes in ms; predicted: measured alone when it was chosen, {:.1f} in all; measured: inside a step, {}\n",
+                       predicted_total, measured_total > 0 ? fmt::format("{:.1f} in all", measured_total) : "with --time N");
   return table;
 }
 
@@ -76,7 +82,6 @@ nlohmann::ordered_json plan_json(const engine::Program& program, std::span<const
                               {"tasks", nlohmann::ordered_json::array()}};
   each_task(program, [&](int phase, std::size_t index) {
     const engine::Task& task = program.tasks()[index];
-    const double ms = milliseconds(task, index, measured_ms);
     json["tasks"].push_back({{"task", task.name},
                              {"node", task.node},
                              {"phase", phase + 1},
@@ -89,7 +94,8 @@ nlohmann::ordered_json plan_json(const engine::Program& program, std::span<const
                              {"lane", lane_name(task)},
                              {"bytes", task.result.bytes()},
                              {"scratch_bytes", task.scratch_bytes},
-                             {"ms", ms > 0 ? nlohmann::ordered_json(ms) : nullptr}});
+                             {"predicted_ms", milliseconds_json(task.measured_ms)},
+                             {"measured_ms", milliseconds_json(measured(measured_ms, index))}});
   });
   return json;
 }

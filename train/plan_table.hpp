@@ -8,7 +8,8 @@
 
 namespace autodidact::train {
 
-// `measured_ms`: of each task, by Executor::task_ms(); empty: what choosing measured, or nothing.
+// Two times a task: predicted is what choosing measured of the chosen candidate alone (--choose measure, where there was a choice);
+// measured is `measured_ms`, of each task inside a step, by Executor::task_ms(). A dash, or null, where there is none.
 std::string plan_table(const engine::Program& program, std::span<const double> measured_ms);
 nlohmann::ordered_json plan_json(const engine::Program& program, std::span<const double> measured_ms);
 }  // namespace autodidact::train

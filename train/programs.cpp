@@ -1,9 +1,14 @@
 #include "train/programs.hpp"
 
+#include <fmt/format.h>
+
+#include <cstdio>
 #include <string>
 
 #include "model/distillation_loss.hpp"
 #include "ops/fusions.hpp"
+#include "train/errors.hpp"
+#include "train/plan_cache.hpp"
 
 namespace autodidact::train {
 
@@ -16,24 +21,52 @@ engine::Graph training_graph(const model::NetworkOptions& network, const model::
 }
 
 Programs::Programs(model::NetworkOptions network, model::Recipe recipe, engine::Lanes& lanes,
-                   engine::Choose choose)
-    : network_(std::move(network)), recipe_(std::move(recipe)), lanes_(lanes), choose_(choose) {
+                   ProgramOptions options)
+    : network_(std::move(network)),
+      recipe_(std::move(recipe)),
+      lanes_(lanes),
+      options_(std::move(options)) {
+  if (options_.choose != engine::Choose::measure) options_.plan_cache.clear();
   // Parameters do not depend on the batch; two samples are the least that every batch norm can average.
   layout_ = std::make_shared<const engine::ParameterLayout>(training_graph(network_, recipe_, 2));
+  if (options_.plan_cache.empty()) return;
+  const std::string refusal = read_plan_cache(options_.plan_cache, engine::timings());
+  if (!refusal.empty()) fmt::print(stderr, "{}; measuring again\n", refusal);
 }
 
 engine::Program Programs::make(std::int64_t batch, engine::Mode mode, const engine::Program* inherit) {
   const engine::Graph graph = training_graph(network_, recipe_, batch);
   engine::CompileOptions options;
+  options.backend = options_.backend;
   options.mode = mode;
-  options.choose = choose_;
+  options.choose = options_.choose;
+  options.recompute = options_.recompute;
+  // Side by side the branches' activations would be alive together; one after another they take turns.
+  options.lanes = options_.recompute != engine::Recompute::stage;
   options.fusions = ops::fusion_rules();
   options.inherit = inherit;
   options.gradients = mode == engine::Mode::train;
+  options.time_everything = time_everything_;
   for (const auto& [name, value] : graph.outputs())
     if (name.starts_with("logits/") || (mode == engine::Mode::train && name.starts_with("loss/")))
       options.outputs.push_back(name);
-  return engine::compile(graph, options, lanes_);
+  const std::size_t known = engine::timings().all().size();
+  engine::Program program = engine::compile(graph, options, lanes_);
+  if (engine::timings().all().size() != known) keep_timings();
+  for (const auto& [name, value] : model::loss_scalars(recipe_, batch))
+    if (program.inputs().contains(name)) program.set(name, {&value, 1});
+  return program;
+}
+
+// A cache that cannot be kept costs the next start some seconds; it is no reason to end this run.
+void Programs::keep_timings() {
+  if (options_.plan_cache.empty()) return;
+  try {
+    write_plan_cache(options_.plan_cache, engine::timings());
+  } catch (const ResourceError& error) {
+    fmt::print(stderr, "what was measured is not kept: {}\n", error.what());
+    options_.plan_cache.clear();
+  }
 }
 
 engine::Program& Programs::training(std::int64_t batch) {

@@ -1,9 +1,11 @@
 // train/programs.hpp: the compiled programs of one network, one for each batch size and use, made when first asked for.
 //
 // All share the executor's arena and one parameter layout. The first training program measures its choices; those of other batch
-// sizes (the smaller last batch of an epoch, evaluation) inherit them.
+// sizes (the smaller last batch of an epoch, evaluation) inherit them. A program comes with the scalars of the recipe and of its
+// batch size already set.
 #pragma once
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <memory>
 
@@ -19,29 +21,47 @@ namespace autodidact::train {
 engine::Graph training_graph(const model::NetworkOptions& network, const model::Recipe& recipe,
                              std::int64_t batch);
 
+// How all of them are compiled.
+struct ProgramOptions {
+  engine::Choose choose = engine::Choose::measure;
+  engine::Recompute recompute = engine::Recompute::automatic;
+  // A file that keeps measurements between runs (train/plan_cache.hpp); empty: none. Used by Choose::measure only.
+  std::filesystem::path plan_cache = {};
+  // reference: every number of a step in f64, the optimizer's too. For proofs: there is no tally and no evaluation then.
+  engine::Backend backend = engine::Backend::fast;
+};
+
 class Programs {
  public:
   Programs(model::NetworkOptions network, model::Recipe recipe, engine::Lanes& lanes,
-           engine::Choose choose);
+           ProgramOptions options);
 
   const model::NetworkOptions& network() const { return network_; }
   const model::Recipe& recipe() const { return recipe_; }
   const std::shared_ptr<const engine::ParameterLayout>& layout() const { return layout_; }
+  // Of the parameter store that the programs bind.
+  engine::DType master() const {
+    return options_.backend == engine::Backend::reference ? engine::DType::f64 : engine::DType::f32;
+  }
 
   // Forward, loss, backward and running statistics.
   engine::Program& training(std::int64_t batch);
+  // Also time what can be done in one way only (engine::CompileOptions::time_everything), in programs made from now on.
+  void time_everything() { time_everything_ = true; }
   // Logits by the running statistics; no gradients.
   engine::Program& inference(std::int64_t batch);
 
  private:
   engine::Program make(std::int64_t batch, engine::Mode mode, const engine::Program* inherit);
+  void keep_timings();
 
   model::NetworkOptions network_;
   model::Recipe recipe_;
   engine::Lanes& lanes_;
-  engine::Choose choose_;
+  ProgramOptions options_;
   std::shared_ptr<const engine::ParameterLayout> layout_;
   std::map<std::int64_t, std::unique_ptr<engine::Program>> training_, inference_;
   const engine::Program* main_ = nullptr;
+  bool time_everything_ = false;
 };
 }  // namespace autodidact::train

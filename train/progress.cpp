@@ -56,6 +56,8 @@ std::string percent(double value) {
 
 }  // namespace
 
+void say(const std::string& text) { static_cast<void>(std::fputs(text.c_str(), stderr)); }
+
 Progress::Progress(std::FILE* out) : Progress(out, style_for(out), kDefaultColumns) {}
 
 Progress::Progress(std::FILE* out, Style style, int columns)

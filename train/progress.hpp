@@ -22,6 +22,9 @@
 
 namespace autodidact::train {
 
+/// Writes to stderr and does not care whether anybody reads it: what a run says of itself must not be able to end it.
+void say(const std::string& text);
+
 struct ProgressPoint {
   int epoch = 1;  ///< the one running, counted from 1
   int epochs = 1;

@@ -33,7 +33,6 @@ RunDirectory::RunDirectory(fs::path directory, ExistingRun existing)
   lock();
   if (existing == ExistingRun::refuse) require_no_run();
   require_writable();
-  if (existing == ExistingRun::overwrite) remove_run();
 }
 
 void RunDirectory::create() const {
@@ -73,7 +72,7 @@ void RunDirectory::require_no_run() const {
   }
 }
 
-void RunDirectory::remove_run() const {
+void RunDirectory::begin() const {
   std::vector<fs::path> doomed;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(directory_, error)) {

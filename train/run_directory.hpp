@@ -7,8 +7,8 @@
 //   exits.svg           accuracy of each exit against epoch        (train/chart.hpp)
 //
 // Two runs are never mixed in one folder. Where any of these files exists already, the run is refused, unless the user
-// says --overwrite: then these files (and what a killed process left of them) are removed before the run starts, and
-// nothing else is. Other files in the folder are no hindrance and are left alone. As long as the object lives the folder
+// says --overwrite: then these files (and what a killed process left of them) are removed by begin(), and nothing else
+// is. Other files in the folder are no hindrance and are left alone. As long as the object lives the folder
 // is locked, so that a second process can neither write to it nor overwrite it.
 #pragma once
 
@@ -26,6 +26,9 @@ class RunDirectory {
   /// a run and `existing` is refuse, or where another process is writing to it; ResourceError where the system refuses
   /// to create or to write there, which is thus known before the first hour of training.
   RunDirectory(std::filesystem::path directory, ExistingRun existing);
+  /// Removes the run that is to be overwritten, if there is one. Until this call nothing in the folder has changed: call it when
+  /// nothing but the training itself can go wrong any more.
+  void begin() const;
 
   const std::filesystem::path& path() const { return directory_; }
   std::filesystem::path metrics() const { return directory_ / "metrics.jsonl"; }
@@ -39,7 +42,6 @@ class RunDirectory {
   void lock();
   void require_writable() const;
   void require_no_run() const;
-  void remove_run() const;
 
   std::filesystem::path directory_;
   FileDescriptor lock_;

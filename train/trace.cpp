@@ -66,6 +66,7 @@ class TracedStep {
     compile.backend = options_.backend;
     compile.choose = options_.choose;
     compile.reuse = options_.as_trained;
+    if (options_.as_trained) compile.recompute = engine::Recompute::automatic;
     if (!options_.as_trained) return compile;
     compile.fusions = ops::fusion_rules();
     for (const auto& [name, value] : graph_.outputs())

@@ -5,15 +5,19 @@
 #include <algorithm>
 #include <cmath>
 
-#include "model/distillation_loss.hpp"
 #include "train/errors.hpp"
 
 namespace autodidact::train {
 namespace {
 
-void set_scalars(engine::Program& program, const model::Recipe& recipe, std::int64_t batch, model::LabelMixing mixing) {
-  for (const auto& [name, value] : model::loss_scalars(recipe, batch, mixing))
-    if (program.inputs().contains(name)) program.input<float>(name)[0] = static_cast<float>(value);
+// In the number type of the program: under the reference backend labels are doubles too.
+template <class T>
+void feed_as(engine::Program& program, std::string_view name, const auto& numbers) {
+  std::copy(numbers.begin(), numbers.end(), program.input<T>(name).begin());
+}
+
+double scalar(const engine::Program& program, std::string_view name) {
+  return program.number_type() == engine::DType::f64 ? program.scalar(name) : program.view(name)[0];
 }
 }  // namespace
 
@@ -21,44 +25,65 @@ Trainer::Trainer(TrainerOptions options, engine::Lanes& lanes)
     : options_(std::move(options)),
       lanes_(lanes),
       executor_(lanes),
-      programs_(options_.network, options_.recipe, lanes, options_.choose),
-      store_(programs_.layout(), engine::DType::f32) {
+      programs_(options_.network, options_.recipe, lanes, options_.programs),
+      store_(programs_.layout(), programs_.master()) {
   model::initialise(store_, options_.seed, options_.initialise);
 }
 
 void Trainer::feed(engine::Program& program, const data::Batch& batch) const {
-  std::copy(batch.images.begin(), batch.images.end(), program.input<float>("images").begin());
+  const bool reference = program.number_type() == engine::DType::f64;
   const auto feed_labels = [&](const char* name, std::span<const std::int32_t> labels) {
-    if (program.inputs().contains(name))
-      std::copy(labels.begin(), labels.end(), program.input<std::int32_t>(name).begin());
+    if (!program.inputs().contains(name)) return;
+    if (reference) feed_as<double>(program, name, labels);
+    else feed_as<std::int32_t>(program, name, labels);
   };
+  if (reference) feed_as<double>(program, "images", batch.images);
+  else feed_as<float>(program, "images", batch.images);
   feed_labels("labels", batch.labels);
   feed_labels("second_labels", batch.second_labels.empty() ? batch.labels : batch.second_labels);
+  // The other scalars are the same in every step.
+  for (const auto& [name, value] : {std::pair{"scalar/mix", batch.weight}, {"scalar/smoothing", options_.label_smoothing}})
+    if (program.inputs().contains(name)) program.set(name, {&value, 1});
 }
+
+namespace {
+// The largest of numbers that are none would pass for an answer.
+void require_finite_logits(const engine::Program& program) {
+  for (const auto& [name, terminal] : program.outputs()) {
+    const auto logits = program.view(name);
+    if (!std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); }))
+      throw NumericalError(fmt::format("{} of a batch to evaluate is not finite: the weights are too large", name));
+  }
+}
+}  // namespace
 
 StepLoss Trainer::losses(const engine::Program& program) const {
   StepLoss loss;
   const model::Recipe& recipe = options_.recipe;
   const double soft_weight = recipe.alpha * (recipe.t2 ? recipe.temperature * recipe.temperature : 1);
   for (const auto& [name, terminal] : program.outputs()) {
-    if (name == "loss/total") loss.total = program.view(name)[0];
+    if (name == "loss/total") loss.total = scalar(program, name);
     else if (name.starts_with("loss/ce/"))
-      loss.ce += (name == "loss/ce/4" ? 1 : 1 - recipe.alpha) * program.view(name)[0];
-    else if (name.starts_with("loss/soft/")) loss.soft += soft_weight * program.view(name)[0];
-    else if (name.starts_with("loss/feature/")) loss.feature += recipe.lambda * program.view(name)[0];
+      loss.ce += (name == "loss/ce/4" ? 1 : 1 - recipe.alpha) * scalar(program, name);
+    else if (name.starts_with("loss/soft/")) loss.soft += soft_weight * scalar(program, name);
+    else if (name.starts_with("loss/feature/")) loss.feature += recipe.lambda * scalar(program, name);
   }
   return loss;
 }
 
-StepLoss Trainer::step(const data::Batch& batch, double learning_rate, Tally* tally) {
-  const auto count = static_cast<std::int64_t>(batch.count);
-  engine::Program& program = programs_.training(count);
+engine::Program& Trainer::prepare(std::int64_t batch) {
+  engine::Program& program = programs_.training(batch);
   if (!sgd_) {
     sgd_ = std::make_unique<optim::Sgd>(options_.sgd, store_.layout(), program.gradients());
     norm_ = std::make_unique<optim::GradientNorm>(store_.layout(), program.gradients());
   }
+  return program;
+}
+
+StepLoss Trainer::step(const data::Batch& batch, double learning_rate, Tally* tally) {
+  const auto count = static_cast<std::int64_t>(batch.count);
+  engine::Program& program = prepare(count);
   feed(program, batch);
-  set_scalars(program, options_.recipe, count, {.mix = batch.weight, .smoothing = options_.label_smoothing});
   executor_.run(program, store_);
 
   const StepLoss loss = losses(program);
@@ -72,6 +97,11 @@ StepLoss Trainer::step(const data::Batch& batch, double learning_rate, Tally* ta
   return loss;
 }
 
+namespace {
+// A NaN's sign says nothing.
+std::string number_text(double number) { return std::isnan(number) ? "nan" : fmt::format("{}", number); }
+}  // namespace
+
 void Trainer::explain_failure(engine::Program& program, double loss, double norm) {
   store_.discard();
   const auto bad = executor_.run_checked(program, store_);
@@ -79,7 +109,7 @@ void Trainer::explain_failure(engine::Program& program, double loss, double norm
   throw NumericalError(fmt::format(
       "step {}: the loss is {} and the norm of the gradients {}; first not finite: {}. The weights are those of the step "
       "before; a smaller --lr or a --warmup may help",
-      steps_ + 1, loss, norm,
+      steps_ + 1, number_text(loss), number_text(norm),
       bad ? fmt::format("{} ({}) in {}", bad->tensor, name_of(bad->pass), bad->task) : "nothing when run again"));
 }
 
@@ -89,6 +119,7 @@ ExitAccuracies Trainer::evaluate(data::Loader& loader) {
     engine::Program& program = programs_.inference(static_cast<std::int64_t>(batch->count));
     feed(program, *batch);
     executor_.run(program, store_);
+    require_finite_logits(program);
     tally.add(program, batch->labels);
   }
   return tally.accuracies();

@@ -4,6 +4,7 @@
 //   while (const data::Batch* batch = loader.next()) trainer.step(*batch, 0.1);
 #pragma once
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 
 #include "data/loader.hpp"
@@ -24,7 +25,7 @@ struct TrainerOptions {
   model::Recipe recipe = {};
   model::InitialiseOptions initialise = {};
   optim::SgdOptions sgd = {};
-  engine::Choose choose = engine::Choose::measure;
+  ProgramOptions programs = {};
   std::uint64_t seed = 0;
   Ensemble ensemble = Ensemble::all;
   double label_smoothing = 0;  // 0 … 1: the part of a label that is spread over all classes
@@ -39,12 +40,15 @@ class Trainer {
  public:
   Trainer(TrainerOptions options, engine::Lanes& lanes);
 
-  // One step of SGD. The logits of the step are added to `tally` if given; of mixed
-  // pictures the first label counts there. Throws NumericalError, naming the first task and
+  // Compiles what steps of so many images need, and checks the options: what the first step would do anyway, and throw.
+  engine::Program& prepare(std::int64_t batch);
+
+  // One step of SGD. The logits of the step are added to `tally` if given; of mixed pictures the
+  // first label counts there. Throws NumericalError, naming the first task and
   // tensor that went wrong, if the loss or a gradient is not finite; parameters and statistics are then as they were.
   StepLoss step(const data::Batch& batch, double learning_rate, Tally* tally = nullptr);
 
-  // Accuracies over one pass of the loader's current epoch, by the running statistics.
+  // Accuracies over one pass of the loader's current epoch, by the running statistics. Throws NumericalError if a logit is not finite.
   ExitAccuracies evaluate(data::Loader& loader);
 
   engine::ParameterStore& store() { return store_; }

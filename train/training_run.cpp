@@ -4,10 +4,12 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
+#include <stdexcept>
 
 #include "train/atomic_file.hpp"
 #include "train/chart.hpp"
-#include "train/errors.hpp"
+#include "train/interruption.hpp"
 #include "train/metrics_log.hpp"
 #include "train/progress.hpp"
 
@@ -38,8 +40,6 @@ class Stretch {
             .loss_soft = sum_.soft / n, .loss_feature = sum_.feature / n, .accuracies = tally.accuracies(),
             .images_per_s = images_ / seconds_since(start_)};
   }
-  double mean_loss() const { return sum_.total / std::max<double>(1, static_cast<double>(steps_)); }
-  bool empty() const { return steps_ == 0; }
   double images_per_s() const { return images_ / seconds_since(start_); }
 
   Tally tally;
@@ -58,22 +58,31 @@ class Run {
  public:
   Run(const RunOptions& options, const data::Source& source, engine::Lanes& lanes)
       : options_(options),
-        directory_(options.directory, options.existing),
-        trainer_(options.trainer, lanes),
         schedule_(options.schedule),
-        log_(directory_.metrics()) {
+        directory_(options.directory, options.existing),
+        trainer_(options.trainer, lanes) {
     make_loaders(source);
     if (!options.init_from.empty()) initialise_from_file();
+    trainer_.prepare(static_cast<std::int64_t>(training_->plan().size(0)));
+    interruption_.emplace();
+    directory_.begin();
+    log_.emplace(directory_.metrics());
     write_file_atomically(directory_.config(), options.config_text);
   }
 
   RunResult go() {
+    start_ = Clock::now();
     for (epoch_ = 0; epoch_ < options_.epochs && !finished(); ++epoch_) {
       train_epoch();
-      end_epoch();
+      if (Interruption::signal() == 0) end_epoch();
+      else if (trainer_.steps() > result_.steps) log_->append(epoch_row_);  // cut short: not comparable, but not lost
+      result_.steps = trainer_.steps();
     }
     progress_.clear();
-    if (test_ && result_.steps > 0) result_.test = evaluate(*test_);
+    if (Interruption::signal() != 0)
+      save_weights(directory_.last_weights(), options_.info, trainer_.store(), trainer_.steps());
+    result_.signal = Interruption::signal();
+    if (test_ && result_.steps > 0 && result_.signal == 0) result_.test = evaluate(*test_);
     return result_;
   }
 
@@ -94,20 +103,25 @@ class Run {
         data::Loader::Options{.batch = options_.batch, .seed = options_.trainer.seed, .mixing = options_.mixing});
     if (!split.validation.empty()) validation_ = plain(part(split.validation));
     if (source.test) test_ = plain(source.test);
+    if (options_.best_on_test && !test_)
+      throw std::invalid_argument("the best epoch cannot be picked on the test half of data that has none");
   }
 
   void initialise_from_file() {
     const LoadReport report = load_weights(read_safetensors(options_.init_from), trainer_.store(), true);
-    fmt::print(stderr, "{}: {} tensors of the network are not in it and start fresh, {} of its tensors are not needed\n",
-               options_.init_from.string(), report.missing.size(), report.ignored.size());
-    for (const std::string& name : report.missing) fmt::print(stderr, "  fresh: {}\n", name);
-    for (const std::string& name : report.ignored) fmt::print(stderr, "  ignored: {}\n", name);
+    say(fmt::format("{}: {} tensors of the network are not in it and start fresh, {} of its tensors are not needed\n",
+                    options_.init_from.string(), report.missing.size(), report.ignored.size()));
+    for (const std::string& name : report.missing) say(fmt::format("  fresh: {}\n", name));
+    for (const std::string& name : report.ignored) say(fmt::format("  ignored: {}\n", name));
   }
 
-  bool finished() const { return options_.max_steps > 0 && trainer_.steps() >= options_.max_steps; }
+  bool finished() const {
+    return Interruption::signal() != 0 || (options_.max_steps > 0 && trainer_.steps() >= options_.max_steps);
+  }
 
   void train_epoch() {
     const auto steps = static_cast<std::int64_t>(training_->plan().count());
+    const auto epochs_done = [&](std::int64_t step) { return epoch_ + static_cast<double>(step) / static_cast<double>(steps); };
     training_->start(static_cast<std::uint64_t>(epoch_));
     Stretch epoch(options_.trainer.ensemble), stretch(options_.trainer.ensemble);
     std::int64_t step = 0;
@@ -122,14 +136,12 @@ class Run {
                         .total_steps = options_.max_steps, .loss = loss.total, .lr = lr_,
                         .images_per_s = epoch.images_per_s()},
                        seconds_since(start_));
-      if (step % kLogEvery == 0) {
-        log_.append(stretch.row(trainer_.steps(), epoch_ + static_cast<double>(step) / static_cast<double>(steps), lr_));
+      if (step % kLogEvery == 0 && step < steps) {
+        log_->append(stretch.row(trainer_.steps(), epochs_done(step), lr_));
         stretch = Stretch(options_.trainer.ensemble);
       }
     }
-    train_row_ = epoch.row(trainer_.steps(), epoch_ + 1, lr_);
-    train_row_.split = Split::train;
-    log_.append(train_row_);
+    epoch_row_ = epoch.row(trainer_.steps(), epochs_done(step), lr_);
   }
 
   ExitAccuracies evaluate(data::Loader& loader) {
@@ -138,24 +150,19 @@ class Run {
   }
 
   void end_epoch() {
-    result_.steps = trainer_.steps();
-    data::Loader* judge = options_.best_on_test ? test_.get() : validation_.get();
-    ExitAccuracies accuracies;
-    std::vector<ExitTableRow> rows{{"train", train_row_.accuracies}};
-    if (judge) {
-      accuracies = evaluate(*judge);
-      rows.push_back({options_.best_on_test ? "test" : "validation", accuracies});
-      MetricsRow row = train_row_;
-      row.split = Split::validation;
-      row.loss = row.loss_ce = row.loss_soft = row.loss_feature = row.images_per_s = kMissing;
-      row.accuracies = accuracies;
-      log_.append(row);
+    std::vector<ExitTableRow> rows{{"train", epoch_row_.accuracies}};
+    if (data::Loader* judge = options_.best_on_test ? test_.get() : validation_.get()) {
+      epoch_row_.accuracies = evaluate(*judge);
+      rows.push_back({std::string(judged_on(options_)), epoch_row_.accuracies});
     }
+    log_->append(epoch_row_);
     progress_.clear();
-    fmt::print(options_.tables, "{}", exit_table(fmt::format("epoch {}/{}, loss {:.4f}, accuracy in %", epoch_ + 1, options_.epochs,
-                                            train_row_.loss), rows));
+    const std::string title =
+        fmt::format("epoch {}/{}, loss {:.4f}, accuracy in %", epoch_ + 1, options_.epochs, epoch_row_.loss);
+    // As with the line of progress, a reader that went away must not end the training.
+    std::fputs(exit_table(title, rows).c_str(), options_.tables);
     std::fflush(options_.tables);
-    history_.push_back(judge ? accuracies : train_row_.accuracies);
+    history_.push_back(epoch_row_.accuracies);
     save(history_.back());
   }
 
@@ -171,26 +178,31 @@ class Run {
       result_.best_epoch = epoch_ + 1;
       save_weights(directory_.best_weights(), options_.info, trainer_.store(), trainer_.steps());
     }
-    const char* where = options_.best_on_test ? "test" : validation_ ? "validation" : "training";
-    const std::string title = fmt::format("{}: {} accuracy of each exit", options_.info.model, where);
+    const std::string title = fmt::format("{}: {} accuracy of each exit", options_.info.model, judged_on(options_));
     write_file_atomically(directory_.exits_chart(), line_chart_svg(exits_chart(title, history_)));
   }
 
   const RunOptions& options_;
+  optim::Schedule schedule_;
   RunDirectory directory_;
   Trainer trainer_;
-  optim::Schedule schedule_;
-  MetricsLog log_;
+  std::optional<Interruption> interruption_;
+  std::optional<MetricsLog> log_;
   Progress progress_;
   Clock::time_point start_ = Clock::now();
   std::unique_ptr<data::Loader> training_, validation_, test_;
-  MetricsRow train_row_;
+  MetricsRow epoch_row_;
   std::vector<ExitAccuracies> history_;
   RunResult result_;
   int epoch_ = 0;
   double lr_ = 0;
 };
 }  // namespace
+
+std::string_view judged_on(const RunOptions& options) {
+  if (options.best_on_test) return "test";
+  return options.validation == data::Validation::held_out ? "validation" : "training";
+}
 
 RunResult run_training(const RunOptions& options, const data::Source& source, engine::Lanes& lanes) {
   return Run(options, source, lanes).go();

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "data/augment.hpp"
 #include "data/source.hpp"
@@ -24,7 +25,7 @@ struct RunOptions {
   data::AugmentOptions augment = {};
   data::MixingOptions mixing = {};
   data::Validation validation = data::Validation::held_out;
-  bool best_on_test = false;       // the seed's way; said so in the output
+  bool best_on_test = false;       // the seed's way; said so in the output. Needs a test half
   std::filesystem::path init_from = {};
   std::filesystem::path directory = {};
   ExistingRun existing = ExistingRun::refuse;
@@ -37,8 +38,14 @@ struct RunResult {
   ExitAccuracies best = {};        // on validation, of the best epoch
   int best_epoch = 0;              // counted from 1; 0: no epoch ended
   std::int64_t steps = 0;
+  int signal = 0;                  // SIGINT or SIGTERM: it came, and last.safetensors holds the weights of that step
 };
 
+// What the best epoch is picked on: "validation", "test" or "training".
+std::string_view judged_on(const RunOptions& options);
+
 // Trains, printing progress to stderr and tables to stdout, and writes the run directory. The lanes are the caller's.
+// Nothing is written, and no old run removed, before options, data, network and memory have been found good. A signal ends the run
+// after the step it came in; one that cannot wait is sent twice.
 RunResult run_training(const RunOptions& options, const data::Source& source, engine::Lanes& lanes);
 }  // namespace autodidact::train

@@ -6,8 +6,11 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
+#include <stdexcept>
 
+#include "model/recipe.hpp"
 #include "train/errors.hpp"
 
 namespace autodidact::train {
@@ -18,7 +21,7 @@ using engine::Section;
 using engine::Slot;
 
 constexpr std::string_view kTracked = "num_batches_tracked";
-constexpr std::string_view kRunningMean = "running_mean";
+constexpr std::string_view kRunningMean = "running_mean", kRunningVariance = "running_var";
 
 FileShape shape_of(const Slot& slot) {
   FileShape shape;
@@ -54,20 +57,63 @@ std::vector<T> read_list(const SafetensorsFile& file, const std::string& key) {
   }
 }
 
-void load_slot(const SafetensorsFile& file, const TensorRecord& record, ParameterStore& store,
-               Section section, const Slot& slot) {
+std::vector<double> numbers_of(const SafetensorsFile& file, const TensorRecord& record, const Slot& slot) {
   if (record.type == FileType::f64) {
     const auto numbers = file.require(record.name, FileType::f64, shape_of(slot)).values<double>();
-    store.set(section, slot, numbers);
-    return;
+    return {numbers.begin(), numbers.end()};
   }
   const auto numbers = file.require(record.name, FileType::f32, shape_of(slot)).values<float>();
-  store.set(section, slot, std::vector<double>(numbers.begin(), numbers.end()));
+  return {numbers.begin(), numbers.end()};
+}
+
+void load_slot(const SafetensorsFile& file, const TensorRecord& record, ParameterStore& store,
+               Section section, const Slot& slot) {
+  const std::vector<double> numbers = numbers_of(file, record, slot);
+  const bool variance = section == Section::states && slot.name.ends_with(kRunningVariance);
+  const auto bad = std::find_if(numbers.begin(), numbers.end(), [&](double number) {
+    return !std::isfinite(number) || (variance && number < 0);
+  });
+  if (bad != numbers.end())
+    throw FileFormatError(fmt::format("{}: tensor {} holds {} at index {}", file.path.string(), slot.name, *bad,
+                                      bad - numbers.begin()));
+  store.set(section, slot, numbers);
+}
+
+void require_normalisation(const SafetensorsFile& file, const ModelInfo& info) {
+  if (info.mean.empty() && info.std.empty()) return;
+  const auto channels = static_cast<std::size_t>(info.channels);
+  const bool fits = info.mean.size() == channels && info.std.size() == channels &&
+                    std::all_of(info.mean.begin(), info.mean.end(), [](float mean) { return std::isfinite(mean); }) &&
+                    std::all_of(info.std.begin(), info.std.end(), [](float std) { return std > 0 && std::isfinite(std); });
+  if (!fits)
+    throw FileFormatError(fmt::format("{}: metadata mean and std must hold a finite mean and a positive deviation for each of {} "
+                                      "channels, got {} and {}",
+                                      file.path.string(), info.channels, info.mean, info.std));
+}
+
+void require_sensible(const SafetensorsFile& file, const ModelInfo& info) {
+  try {
+    if (info.stem != "cifar" && info.stem != "imagenet")
+      throw std::invalid_argument(fmt::format("the stem must be cifar or imagenet, got {}", info.stem));
+    if (info.pooling != "global" && info.pooling != "window")
+      throw std::invalid_argument(fmt::format("the pooling must be global or window, got {}", info.pooling));
+    if (info.classes < static_cast<int>(info.class_names.size()))
+      throw std::invalid_argument(fmt::format("{} classes cannot have {} names", info.classes, info.class_names.size()));
+    for (const int stage : info.dilated_stages)
+      if (stage < 2 || stage > 4) throw std::invalid_argument(fmt::format("stage {} cannot be dilated", stage));
+    model::check(network_of(info));
+  } catch (const std::invalid_argument& error) {
+    throw FileFormatError(fmt::format("{}: its metadata describe no network: {}", file.path.string(), error.what()));
+  }
+  require_normalisation(file, info);
 }
 }  // namespace
 
 Metadata to_metadata(const ModelInfo& info) {
-  const auto json = [](const auto& list) { return nlohmann::json(list).dump(); };
+  // Names may hold any bytes; JSON holds only UTF-8.
+  const auto json = [](const auto& list) {
+    return nlohmann::json(list).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  };
   return {{"format", "autodidact"},
           {"model", info.model},
           {"width", std::to_string(info.width)},
@@ -78,6 +124,10 @@ Metadata to_metadata(const ModelInfo& info) {
           {"stem", info.stem},
           {"recipe", info.recipe},
           {"adaptation_exits", json(info.adaptation_exits)},
+          {"groups", std::to_string(info.groups)},
+          {"width_per_group", std::to_string(info.width_per_group)},
+          {"dilated_stages", json(info.dilated_stages)},
+          {"pooling", info.pooling},
           {"mean", json(info.mean)},
           {"std", json(info.std)}};
 }
@@ -94,10 +144,51 @@ std::optional<ModelInfo> model_info(const SafetensorsFile& file) {
   info.stem = file.metadata.at("stem");
   info.recipe = file.metadata.at("recipe");
   info.adaptation_exits = read_list<int>(file, "adaptation_exits");
+  // Written by this program only; where they are absent the network is the plain one.
+  if (file.metadata.contains("groups")) info.groups = read_int(file, "groups");
+  if (file.metadata.contains("width_per_group")) info.width_per_group = read_int(file, "width_per_group");
+  if (file.metadata.contains("pooling")) info.pooling = file.metadata.at("pooling");
+  info.dilated_stages = read_list<int>(file, "dilated_stages");
   info.class_names = read_list<std::string>(file, "class_names");
   info.mean = read_list<float>(file, "mean");
   info.std = read_list<float>(file, "std");
+  require_sensible(file, info);
   return info;
+}
+
+ModelInfo describe(const model::NetworkOptions& network, const std::string& recipe) {
+  ModelInfo info;
+  info.model = network.model;
+  info.width = static_cast<int>(network.width);
+  info.classes = static_cast<int>(network.classes);
+  info.channels = static_cast<int>(network.channels);
+  info.side = static_cast<int>(network.image_width);
+  info.stem = network.stem == model::Stem::cifar ? "cifar" : "imagenet";
+  info.recipe = recipe;
+  if (network.branches) info.adaptation_exits = network.adaptation;
+  info.groups = static_cast<int>(network.groups.value_or(0));
+  info.width_per_group = static_cast<int>(network.width_per_group.value_or(0));
+  for (std::size_t i = 0; i < network.replace_stride_with_dilation.size(); ++i)
+    if (network.replace_stride_with_dilation[i]) info.dilated_stages.push_back(static_cast<int>(i) + 2);
+  info.pooling = network.pooling == model::Pooling::global ? "global" : "window";
+  return info;
+}
+
+model::NetworkOptions network_of(const ModelInfo& info) {
+  model::NetworkOptions network;
+  network.model = info.model;
+  network.width = info.width;
+  network.classes = info.classes;
+  network.channels = info.channels;
+  network.image_height = network.image_width = info.side;
+  network.stem = info.stem == "imagenet" ? model::Stem::imagenet : model::Stem::cifar;
+  network.branches = model::recipe_by_name(info.recipe).branches;
+  network.adaptation = network.branches ? info.adaptation_exits : std::vector<int>{};
+  if (info.groups) network.groups = info.groups;
+  if (info.width_per_group) network.width_per_group = info.width_per_group;
+  for (const int stage : info.dilated_stages) network.replace_stride_with_dilation.at(static_cast<std::size_t>(stage - 2)) = true;
+  network.pooling = info.pooling == "window" ? model::Pooling::seed_window : model::Pooling::global;
+  return network;
 }
 
 void save_weights(const std::filesystem::path& path, const ModelInfo& info,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/parameter_store.hpp"
+#include "model/network.hpp"
 #include "train/safetensors.hpp"
 
 namespace autodidact::train {
@@ -24,11 +25,18 @@ struct ModelInfo {
   std::string stem = "cifar";
   std::string recipe = "seed";
   std::vector<int> adaptation_exits = {};  // exits that have an adaptation layer
+  int groups = 0, width_per_group = 0;     // of the 3×3 of a bottleneck; 0: the architecture's
+  std::vector<int> dilated_stages = {};    // stages 2 … 4 that dilate in place of striding
+  std::string pooling = "global";          // or "window": the seed's AvgPool(4,4)
   std::vector<std::string> class_names = {};
   std::vector<float> mean = {}, std = {};  // of the normalisation; empty: unknown
 };
 Metadata to_metadata(const ModelInfo& info);
-// Empty if the file says nothing of the network; FileFormatError if what it says makes no sense.
+// A network's side of it; names, mean and std stay as they are by default. And back: the network for square images.
+ModelInfo describe(const model::NetworkOptions& network, const std::string& recipe);
+model::NetworkOptions network_of(const ModelInfo& info);
+// Empty if the file says nothing of the network; FileFormatError if what it says makes no sense: no such network, or a mean and
+// deviation that nothing can be normalised with.
 std::optional<ModelInfo> model_info(const SafetensorsFile& file);
 
 // Atomic. `steps`: becomes num_batches_tracked of every batch norm.
@@ -40,7 +48,7 @@ struct LoadReport {
   std::vector<std::string> missing;  // in the store, not in the file
   std::vector<std::string> ignored;  // in the file, not in the store
 };
-// Fills values and running statistics. A tensor of another type or shape is a FileFormatError; a missing one is too, unless
-// `partial`: then it keeps its value and is reported.
+// Fills values and running statistics. A tensor of another type or shape, or with a number that is not finite or a variance below 0,
+// is a FileFormatError; a missing one is too, unless `partial`: then it keeps its value and is reported.
 LoadReport load_weights(const SafetensorsFile& file, engine::ParameterStore& store, bool partial = false);
 }  // namespace autodidact::train

@@ -87,28 +87,36 @@ class Chooser {
     return ask();
   }
 
-  std::size_t select(const Query& query, const Step& step, const std::vector<Candidate>& candidates,
-                     Lane& lane, double& best_ms) const {
+  struct Selection {
+    std::size_t index = 0;
+    double ms = 0, fastest_ms = 0;  // of the selected and of the fastest; 0: not measured
+  };
+
+  Selection select(const Query& query, const Step& step, const std::vector<Candidate>& candidates,
+                   Lane& lane) const {
     const bool labels = std::any_of(query.node.inputs.begin(), query.node.inputs.end(), [&](ValueId id) {
       return draft_.graph.value(id).role == Role::label;
     });
-    const bool timed = draft_.options.choose == Choose::measure && candidates.size() > 1 && !labels;
+    const bool timed = draft_.options.choose == Choose::measure && !labels &&
+                       (candidates.size() > 1 || draft_.options.time_everything);
     const auto inherited = inherited_.find({query.node.name, query.pass});
     if (inherited != inherited_.end())
       for (std::size_t i = 0; i < candidates.size(); ++i)
-        if (inherited->second == std::pair(candidates[i].id, candidates[i].implementation)) return i;
-    std::size_t best = 0;
+        if (inherited->second == std::pair(candidates[i].id, candidates[i].implementation)) return {i};
+    Selection best;
     double best_cost = std::numeric_limits<double>::max();
+    double fastest = std::numeric_limits<double>::max();
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       const double reorders = static_cast<double>(wiring_.reorder_bytes(step, query, candidates[i]));
       const double ms = timed ? measure(query, candidates[i], wiring_.keeps(step, candidates[i]), lane) : 0;
       double cost = ms + 2 * reorders / kReorderBytesPerMs;
       if (preferred(candidates[i].id)) cost -= kPreference;
+      fastest = std::min(fastest, ms);
       if (cost >= best_cost) continue;
-      best = i;
+      best = {i, ms};
       best_cost = cost;
-      best_ms = ms;
     }
+    best.fastest_ms = fastest;
     return best;
   }
 
@@ -126,11 +134,18 @@ class Chooser {
       if (candidates.empty())
         refuse(node.op->kind(), node.name,
                std::string("has no implementation for ") + name_of(step.pass) + " on this CPU");
-      double ms = 0;
-      const Candidate& chosen = candidates[select(query, step, candidates, team, ms)];
+      const Selection selection = select(query, step, candidates, team);
+      const Candidate& chosen = candidates[selection.index];
       Emission emission(*draft_.options.communicator);
       chosen.emit(emission);
-      wiring_.add(step, query, chosen, std::move(emission), ms);
+      const std::size_t first = draft_.tasks.size();
+      wiring_.add(step, query, chosen, std::move(emission));
+      // Reorders, sums and packs come first; the time is that of the pass itself.
+      const auto own = std::find_if(draft_.tasks.begin() + static_cast<std::ptrdiff_t>(first), draft_.tasks.end(),
+                                    [&](const DraftTask& task) { return task.task.node == node.name && !task.task.pack; });
+      if (own == draft_.tasks.end()) return;
+      own->task.measured_ms = selection.ms;
+      own->task.fastest_ms = selection.fastest_ms;
     });
   }
 
@@ -140,5 +155,8 @@ class Chooser {
 };
 }  // namespace
 
-void choose(Draft& draft) { Chooser(draft).run(); }
+void choose(Draft& draft) {
+  Chooser(draft).run();
+  end_measuring();
+}
 }  // namespace autodidact::engine::compile_passes

@@ -24,6 +24,12 @@ enum class Backend : std::uint8_t { fast, reference };
 // every machine of one ISA and library · direct: as fixed, and no algorithm of lesser accuracy (Winograd).
 enum class Choose : std::uint8_t { measure, fixed, direct };
 
+// What backward reads and forward need not keep. none: nothing · automatic: what one sweep over memory makes again (batch norm with
+// its ReLU, the attention gate) · stage: everything between the checkpoints of the graph (our networks: the outputs of the residual
+// blocks, and the features), convolutions too: least memory, most time.
+// The numbers are the same bits in every case.
+enum class Recompute : std::uint8_t { none, automatic, stage };
+
 struct CompileOptions {
   Backend backend = Backend::fast;
   Mode mode = Mode::train;
@@ -38,6 +44,7 @@ struct CompileOptions {
   // Names of inputs whose gradient is wanted, as output "d/NAME".
   std::vector<std::string> differentiate = {};
   std::span<const FusionRule* const> fusions = {};  // empty: nothing is fused
+  Recompute recompute = Recompute::none;
   bool reuse = true;                                // false: every value keeps a place of its own
   // Channel blocks to offer first; 0 = channels last. Empty: what suits the CPU.
   std::vector<std::int64_t> blocks = {};
@@ -46,6 +53,8 @@ struct CompileOptions {
   // Ids of candidates to take wherever they are offered, instead of choosing: for tests and experiments.
   std::vector<std::string> prefer = {};
   bool lanes = true;  // false: every task runs wide, in list order
+  // Also time what there is only one way to do, so that Task::fastest_ms is known of every step: for a forecast.
+  bool time_everything = false;
   Communicator* communicator = &alone();
 };
 

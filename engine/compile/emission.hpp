@@ -50,7 +50,9 @@ TensorType operand_type(const Query& query, const Candidate& candidate,
                         const std::vector<TensorType>& keeps, Operand operand);
 
 // Milliseconds that the candidate's tasks take in `lane`, the smallest of a few runs, on made-up numbers. Each distinct
-// problem is measured once per process. Call it inside the lane.
+// problem is measured once (engine/compile/timings.hpp). Call it inside the lane.
 double measure(const Query& query, const Candidate& candidate, const std::vector<TensorType>& keeps,
                Lane& lane);
+// Gives back the memory in which was measured.
+void end_measuring();
 }  // namespace autodidact::engine::compile_passes

@@ -45,7 +45,10 @@ class GraphCopy {
     for (const ValueId id : inputs) mapped_inputs.push_back(mapped(id));
     const auto scope = to_.exit(node.exit);
     const auto outputs = to_.add(node.name, std::move(op), std::move(mapped_inputs), std::move(label));
-    for (std::size_t i = 0; i < outputs.size(); ++i) set(node.outputs[i], outputs[i]);
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      set(node.outputs[i], outputs[i]);
+      if (from_.value(node.outputs[i]).checkpoint) to_.checkpoint(outputs[i]);
+    }
   }
 
   const Graph& from_;

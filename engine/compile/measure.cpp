@@ -5,9 +5,9 @@
 #include <cstring>
 #include <limits>
 #include <map>
-#include <mutex>
 
 #include "engine/compile/emission.hpp"
+#include "engine/compile/timings.hpp"
 #include "engine/program.hpp"
 
 namespace autodidact::engine::compile_passes {
@@ -31,7 +31,7 @@ std::string key_of(const Query& query, const Candidate& candidate) {
 class Playground {
  public:
   explicit Playground(std::size_t bytes) {
-    static Arena memory;
+    Arena& memory = shared();
     if (bytes > memory.bytes()) {
       memory.reserve(bytes);
       auto* numbers = reinterpret_cast<float*>(memory.data());
@@ -39,6 +39,10 @@ class Playground {
         numbers[i] = 0.01F * static_cast<float>(i % 61);
     }
     base_ = memory.data();
+  }
+  static Arena& shared() {
+    static Arena memory;
+    return memory;
   }
   std::byte* at(std::size_t offset) const { return base_ + offset; }
 
@@ -119,11 +123,8 @@ TensorType operand_type(const Query& query, const Candidate& candidate,
 
 double measure(const Query& query, const Candidate& candidate, const std::vector<TensorType>& keeps,
                Lane& lane) {
-  static std::map<std::string, double> measured;
-  static std::mutex mutex;
-  const std::lock_guard lock(mutex);
-  const auto [entry, fresh] = measured.emplace(key_of(query, candidate), 0.0);
-  if (!fresh) return entry->second;
+  const std::string key = key_of(query, candidate);
+  if (const auto known = timings().find(key)) return *known;
   Emission emission(alone());
   candidate.emit(emission);
   const Layout layout(query, candidate, keeps, emission);
@@ -133,6 +134,15 @@ double measure(const Query& query, const Candidate& candidate, const std::vector
     const double ms = run_once(emission, layout, memory, lane);
     if (run > 0) best = std::min(best, ms);
   }
-  return entry->second = best;
+  timings().add(key, best);
+  return best;
 }
+void end_measuring() { Playground::shared() = Arena(); }
 }  // namespace autodidact::engine::compile_passes
+
+namespace autodidact::engine {
+Timings& timings() {
+  static Timings all;
+  return all;
+}
+}  // namespace autodidact::engine

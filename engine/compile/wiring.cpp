@@ -25,7 +25,17 @@ Wiring::Wiring(Draft& draft)
       base_(draft.graph.values().size(), -1),
       gradients_(draft.graph.values().size()),
       writers_(draft.graph.values().size(), 0),
-      chosen_(draft.graph.nodes().size()) {
+      chosen_(draft.graph.nodes().size()),
+      private_(draft.graph.values().size(), true),
+      dropped_(draft.graph.values().size(), false) {
+  for (const auto& [name, id] : draft.graph.outputs()) private_[static_cast<std::size_t>(id.index)] = false;
+  for (const Node& node : draft.graph.nodes())
+    for (const ValueId id : node.inputs) {
+      const Value& value = draft.graph.value(id);
+      if (value.source == Source::node && lane_of(draft, draft.graph.node(value.producer)) != lane_of(draft, node))
+        private_[static_cast<std::size_t>(id.index)] = false;
+    }
+
   const Graph& graph = draft.graph;
   for (const Step& step : draft.steps)
     for (const Operand& write : step.writes)
@@ -143,10 +153,6 @@ int Wiring::reordered(int buffer, const TensorType& type, int lane) {
   task.task.pass = name.starts_with("d/") ? Pass::backward : Pass::forward;
   draft_.tasks.push_back(std::move(task));
   return copy;
-}
-
-int Wiring::value_as(ValueId value, const TensorType& type, int lane) {
-  return reordered(base(value), type, lane);
 }
 
 int Wiring::gradient_as(ValueId value, int summand, const TensorType& type, int lane) {

@@ -25,8 +25,7 @@ class Wiring {
   std::size_t reorder_bytes(const Step& step, const Query& query, const Candidate& candidate) const;
 
   // Adds the tasks of the chosen candidate. Call it in the lane of the step.
-  void add(const Step& step, const Query& query, const Candidate& candidate, Emission emission,
-           double measured_ms);
+  void add(const Step& step, const Query& query, const Candidate& candidate, Emission emission);
   // Adds the one task of the reference backend.
   void add_reference(const Step& step);
   // After the last step: outputs and gradients that the caller asked for.
@@ -37,6 +36,8 @@ class Wiring {
     std::string key;
     std::vector<TensorType> keep_types;
     std::vector<int> keep_buffers;
+    std::shared_ptr<const Query> query;
+    std::shared_ptr<const Candidate> candidate;
   };
   struct Current {  // the step that is being wired
     const Step& step;
@@ -57,10 +58,14 @@ class Wiring {
   TensorType plain_type(ValueId value) const;
   TensorType wanted_type(const Current& now, Operand operand) const;
 
-  int value_as(ValueId value, const TensorType& type, int lane);
   int gradient_as(ValueId value, int summand, const TensorType& type, int lane);
   int summed_gradient(ValueId value, const TensorType& type, int lane);
   int reordered(int buffer, const TensorType& type, int lane);
+  // Where the task may read a value of the graph. In backward, what forward dropped is made again for its first reader, and so is what
+  // that needs in turn.
+  int available(const Current& now, ValueId value);
+  bool may_be_dropped(const Step& step, const Candidate& candidate) const;
+  void recompute(ValueId value);
   int read(Current& now, Operand operand);
   int written(Current& now, Operand operand);
   int new_gradient(ValueId value, const TensorType& type);
@@ -75,6 +80,8 @@ class Wiring {
   std::vector<int> writers_;                   // per value: how many steps write its gradient
   std::map<std::pair<int, std::pair<std::int64_t, int>>, int> copies_;  // (buffer, (block, lane)) → reordered buffer
   std::vector<Chosen> chosen_;                 // per node
+  std::vector<bool> private_;                  // per value: read in the lane that makes it only, and not by the caller
+  std::vector<bool> dropped_;                  // per value: not kept for backward, and not yet made again
   std::map<std::string, int> packed_;          // parameter, key, lane → buffer
 };
 }  // namespace autodidact::engine::compile_passes

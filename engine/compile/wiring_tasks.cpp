@@ -13,6 +13,38 @@ TensorType Wiring::wanted_type(const Current& now, Operand operand) const {
                       chosen_[static_cast<std::size_t>(now.step.node.index)].keep_types, operand);
 }
 
+// Primitives are made in the lane that runs them, so a value can be made again only for readers in its own.
+bool Wiring::may_be_dropped(const Step& step, const Candidate& candidate) const {
+  // A smaller buffer is not worth a task.
+  constexpr std::int64_t kSmallestElements = std::int64_t{1} << 14U;
+  const Recompute wish = draft_.options.recompute;
+  const Node& node = draft_.graph.node(step.node);
+  if (wish == Recompute::none || step.pass != Pass::forward || node.outputs.size() != 1) return false;
+  const Value& value = draft_.graph.value(node.outputs.front());
+  if (!private_[static_cast<std::size_t>(node.outputs.front().index)] || value.shape.count() < kSmallestElements) return false;
+  if (wish == Recompute::stage) return !value.checkpoint && (candidate.again || candidate.keeps.empty());
+  // From kept values alone: else the first reader of a chain would bring all of it back at once, and nothing would be saved.
+  return candidate.again && std::none_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
+           return dropped_[static_cast<std::size_t>(id.index)];
+         });
+}
+
+int Wiring::available(const Current& now, ValueId value) {
+  const bool backward = now.step.pass != Pass::forward && now.step.pass != Pass::commit;
+  if (backward && dropped_[static_cast<std::size_t>(value.index)]) recompute(value);
+  return base(value);
+}
+
+void Wiring::recompute(ValueId value) {
+  const NodeId producer = draft_.graph.value(value).producer;
+  const Chosen chosen = chosen_[static_cast<std::size_t>(producer.index)];
+  Emission emission(*draft_.options.communicator);
+  (chosen.candidate->again ? chosen.candidate->again : chosen.candidate->emit)(emission);
+  dropped_[static_cast<std::size_t>(value.index)] = false;
+  base(value) = -1;  // the emitted task writes a buffer of its own, which all later readers take
+  add({producer, Pass::recompute, {}}, *chosen.query, *chosen.candidate, std::move(emission));
+}
+
 int Wiring::read(Current& now, Operand operand) {
   using Kind = Operand::Kind;
   const auto index = static_cast<std::size_t>(operand.index);
@@ -23,10 +55,10 @@ int Wiring::read(Current& now, Operand operand) {
     case Kind::input: {
       const ValueId value = now.node.inputs[index];
       if (draft_.graph.value(value).shape.rank() != 4 || draft_.graph.value(value).source == Source::parameter)
-        return base(value);
-      return value_as(value, wanted_type(now, operand), now.lane);
+        return available(now, value);
+      return reordered(available(now, value), wanted_type(now, operand), now.lane);
     }
-    case Kind::output: return value_as(now.node.outputs[index], wanted_type(now, operand), now.lane);
+    case Kind::output: return reordered(available(now, now.node.outputs[index]), wanted_type(now, operand), now.lane);
     case Kind::d_output: {
       const ValueId value = now.node.outputs[index];
       const TensorType type = wanted_type(now, operand);
@@ -89,14 +121,16 @@ void Wiring::add_packs(Current& now, Emission& emission) {
   }
 }
 
-void Wiring::add(const Step& step, const Query& query, const Candidate& candidate, Emission emission,
-                 double measured_ms) {
+void Wiring::add(const Step& step, const Query& query, const Candidate& candidate, Emission emission) {
   const Node& node = draft_.graph.node(step.node);
   Current now{step, node, &query, &candidate, lane_of(draft_, node), {}, {}};
   Chosen& chosen = chosen_[static_cast<std::size_t>(step.node.index)];
   if (step.pass == Pass::forward) {
+    chosen.query = std::make_shared<const Query>(query);
+    chosen.candidate = std::make_shared<const Candidate>(candidate);
     chosen.key = candidate.keeps_key;
     chosen.keep_types = candidate.keeps;
+    if (may_be_dropped(step, candidate)) dropped_[static_cast<std::size_t>(node.outputs.front().index)] = true;
     for (std::size_t i = 0; i < candidate.keeps.size(); ++i)
       chosen.keep_buffers.push_back(new_buffer(fmt::format("{} keeps {}", node.name, i), candidate.keeps[i]));
   }
@@ -122,7 +156,6 @@ void Wiring::add(const Step& step, const Query& query, const Candidate& candidat
     }
     push(now, emitted.suffix, std::move(reads), std::move(writes), std::move(emitted.kernel), emitted.scratch_bytes, false);
     draft_.tasks.back().in_place = std::move(in_place);
-    if (&emitted == &emission.tasks.front()) draft_.tasks.back().task.measured_ms = measured_ms;
   }
 }
 

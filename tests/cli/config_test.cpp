@@ -51,6 +51,34 @@ TEST_CASE("config: options on the command line win") {
   CHECK(contains(dump.out, "model=\"resnet50\""));
 }
 
+TEST_CASE("config: a switch beats its opposite in the file, and one that was not given is not written") {
+  const ScratchDirectory folder;
+  const std::string config = (folder / "c.toml").string();
+  for (const char* name : {"t2", "adaptation"}) {
+    const std::string on = std::string(name) + "=true", off = std::string(name) + "=false";
+    CHECK_FALSE(contains(run("plan --dump-config").out, name));
+    CHECK(contains(run("plan --dump-config --" + std::string(name)).out, on));
+    CHECK(contains(run("plan --dump-config --no-" + std::string(name)).out, off));
+    write_text(config, on + "\n");
+    CHECK(contains(run("plan --dump-config --config " + config).out, on));
+    CHECK(contains(run("plan --dump-config --config " + config + " --no-" + name).out, off));
+  }
+}
+
+TEST_CASE("config: values with blanks, quotes and equals signs come back as they were") {
+  const ScratchDirectory folder;
+  const std::string config = (folder / "c.toml").string();
+  for (const char* value : {"'a b'", "'a=b'", "'#a'", "a,b", "'a[1]'", "\"it's\"", "'say \"x\"'", "1e3", "true"}) {
+    CAPTURE(value);
+    const Outcome dump = run("init --dump-config --out " + std::string(value));
+    write_text(config, dump.out);
+    const Outcome again = run("init --dump-config --config " + config);
+    INFO(dump.out, again.err);
+    CHECK(again.status == 0);
+    CHECK(again.out == dump.out);
+  }
+}
+
 TEST_CASE("config: a command that reads weights leaves to them what was not given") {
   const Outcome dump = run("eval --weights w --data synthetic:64 --width 8 --dump-config");
   CHECK(dump.status == 0);

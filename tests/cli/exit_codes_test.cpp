@@ -1,10 +1,13 @@
 // What each way to fail ends with: the code that scripts build on, and one sentence.
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <cstring>
 #include <filesystem>
 
 #include "engine/threads.hpp"
 #include "tests/cli/program.hpp"
+#include "train/safetensors.hpp"
 
 namespace {
 using namespace autodidact::cli::testing;
@@ -66,6 +69,30 @@ TEST_CASE("exit 2: numbers that cannot be are refused with the numbers") {
   check_failure(run("init"), 2, {"--out"});
 }
 
+TEST_CASE("exit 2: more of what cannot be meant") {
+  check_failure(run("train -x"), 2, {"unknown option -x"});
+  check_failure(run("init --out w --seed -1"), 2, {"--seed", "-1"});
+  check_failure(run("plan --width 4294967304"), 2, {"--width", "4294967304"});
+  check_failure(run("plan --width 99999999999999999999999"), 2, {"--width"});
+  check_failure(run("plan --width 8 --width 16"), 2, {"--width is given more than once"});
+  check_failure(run("plan --t2 --no-t2"), 2, {"--t2 and --no-t2 exclude each other"});
+  check_failure(run("plan --feature-exits 1,4"), 2, {"--feature-exits", "1,4"});
+  check_failure(run("plan --model resnet18 --dilate 3"), 2, {"resnet18", "dilated"});
+}
+
+TEST_CASE("exit 2: a training that cannot be started is refused before the data is read, and leaves no run behind") {
+  const ScratchDirectory folder;
+  const std::string train = "train --data cifar10:" + (folder / "none").string() + " --out " + (folder / "run").string() + kTinyNetwork;
+  check_failure(run(train + "--lr nan"), 2, {"learning rate", "nan"});
+  check_failure(run(train + "--epochs 2 --warmup 3"), 2, {"warmup", "0 to 2", "3"});
+  check_failure(run(train + "--momentum 0 --nesterov"), 2, {"momentum"});
+  check_failure(run(train + "--augment foo"), 2, {"foo", "crop-flip-cutout"});
+  check_failure(run(train + "--epochs 0"), 2, {"--epochs"});
+  check_failure(run(train + "--batch 1"), 2, {"--batch"});
+  check_failure(run(train + "--recipe none --temperature 0"), 2, {"temperature"});
+  check_holds_only(folder, {});
+}
+
 TEST_CASE("exit 2: an unknown key in a config file is named") {
   const ScratchDirectory folder;
   const fs::path config = folder / "c.toml";
@@ -91,10 +118,41 @@ TEST_CASE("exit 4: weights that are damaged or of another network") {
   check_failure(run("eval" + kTinyData + "--weights " + w), 4, {"w.safetensors"});
   REQUIRE(run("init --out " + w + kTinyNetwork + kTinyImages).status == 0);
   const std::string whole = read_text(w);
-  check_failure(run("eval" + kTinyData + "--width 16 --weights " + w), 4, {"w.safetensors", "(64)", "(128)"});
+  check_failure(run("eval" + kTinyData + "--width 16 --weights " + w), 4, {"w.safetensors", "(4,64)", "(4,128)"});
   write_text(w, whole.substr(0, whole.size() / 2));
   check_failure(run("eval" + kTinyData + "--weights " + w), 4, {"w.safetensors"});
   check_failure(run("eval" + kTinyData + "--weights " + (folder / "none").string()), 4, {"none"});
+}
+
+TEST_CASE("exit 4: metadata that describe no network, and numbers that are none") {
+  const ScratchDirectory folder;
+  const std::string w = (folder / "w.safetensors").string();
+  REQUIRE(run("init --out " + w + kTinyNetwork + kTinyImages).status == 0);
+  const auto file = autodidact::train::read_safetensors(w);
+  std::vector<autodidact::train::TensorView> tensors;
+  for (const auto& tensor : file.tensors) tensors.push_back({tensor.name, tensor.type, tensor.shape, tensor.bytes});
+  const std::string eval = "eval" + kTinyData + "--weights " + w;
+  const std::pair<const char*, const char*> bad[] = {
+      {"width", "-8"}, {"width", "1e3"}, {"classes", "1000000000"}, {"model", "evil"}, {"recipe", "evil"}, {"stem", "evil"},
+      {"pooling", "evil"}, {"side", "0"}, {"adaptation_exits", "[9]"}, {"dilated_stages", "[7]"}, {"dilated_stages", "[3]"},
+      {"groups", "3"}, {"mean", "[0.5]"}, {"std", "[0,0,0]"}, {"class_names", "[1]"}};
+  for (const auto& [key, value] : bad) {
+    CAPTURE(key);
+    auto metadata = file.metadata;
+    metadata[key] = value;
+    if (std::string(key) == "std") metadata["mean"] = "[0,0,0]";
+    autodidact::train::write_safetensors(w, metadata, tensors);
+    check_failure(run(eval), 4, {"w.safetensors", "metadata"});
+  }
+  for (const auto& [name, number] : {std::pair("bn1.running_var", -1.0F), std::pair("conv1.weight", std::nanf(""))}) {
+    auto damaged = file;
+    for (auto& tensor : damaged.tensors)
+      if (tensor.name == name) std::memcpy(tensor.bytes.data() + 8, &number, sizeof number);
+    tensors.clear();
+    for (const auto& tensor : damaged.tensors) tensors.push_back({tensor.name, tensor.type, tensor.shape, tensor.bytes});
+    autodidact::train::write_safetensors(w, file.metadata, tensors);
+    check_failure(run(eval), 4, {"w.safetensors", name, "index 2"});
+  }
 }
 
 TEST_CASE("exit 5: a learning rate that is far too large ends the run naming the first tensor, and publishes nothing") {
@@ -106,13 +164,35 @@ TEST_CASE("exit 5: a learning rate that is far too large ends the run naming the
   for (const auto& entry : fs::directory_iterator(out)) CHECK_FALSE(contains(entry.path().string(), "partial"));
 }
 
+TEST_CASE("exit 5: weights so large that a logit is no number any more") {
+  const ScratchDirectory folder;
+  check_failure(run("train --weight-decay 1e37 --epochs 1 --max-steps 1 --batch 16 --out " + (folder / "run").string() + kTinyData +
+                    kTinyNetwork + kFixed),
+                5, {"logits/", "not finite"});
+}
+
 TEST_CASE("exit 7: what cannot be written") {
   const ScratchDirectory folder;
   write_text(folder / "file", "");
   check_failure(run("init --out " + (folder / "none/w.safetensors").string() + kTinyNetwork), 7, {"none"});
   check_failure(run("train --out /proc/run" + kTinyData + kTinyNetwork), 7, {"/proc/run"});
-  check_failure(run("gradcheck --op relu --json " + (folder / "none/x.json").string()), 7, {"none"});
+  const Outcome early = run("gradcheck --op relu --json " + (folder / "none/x.json").string());
+  check_failure(early, 7, {"none"});
+  CHECK(early.out.empty());  // found out before the work
+  check_failure(run("info --json /dev/full"), 7, {"/dev/full"});
   check_holds_only(folder, {"file"});
+}
+
+TEST_CASE("exit 7: standard output that is full") {
+  if (!fs::exists("/dev/full")) return;
+  for (const char* command : {"info", "info --json -", "plan --width 8 --choose fixed --batch 4", "--help", "plan --dump-config"}) {
+    CAPTURE(command);
+    const ScratchDirectory folder;
+    const std::string err = (folder / "err").string();
+    const int raw = std::system(("'" AUTODIDACT_PROGRAM "' " + std::string(command) + " >/dev/full 2>'" + err + "'").c_str());
+    CHECK(WEXITSTATUS(raw) == 7);
+    CHECK(ends_with_sentence(read_text(err)));
+  }
 }
 
 TEST_CASE("exit 7: fewer threads than asked for") {

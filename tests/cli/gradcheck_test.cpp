@@ -1,14 +1,19 @@
 #include "cli/gradcheck_cases.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
 
+#include "cli/command.hpp"
 #include "engine/mutation.hpp"
 #include "tests/cli/program.hpp"
+#include "train/errors.hpp"
 
 namespace {
 using namespace autodidact;
@@ -27,6 +32,27 @@ std::set<std::string> kinds_in_sources() {
   }
   return kinds;
 }
+
+// As long as it lives, what this process prints goes nowhere.
+class SilentOutput {
+ public:
+  SilentOutput() {
+    std::fflush(stdout);
+    const int nowhere = ::open("/dev/null", O_WRONLY);
+    ::dup2(nowhere, STDOUT_FILENO);
+    ::close(nowhere);
+  }
+  ~SilentOutput() {
+    std::fflush(stdout);
+    ::dup2(before_, STDOUT_FILENO);
+    ::close(before_);
+  }
+  SilentOutput(const SilentOutput&) = delete;
+  SilentOutput& operator=(const SilentOutput&) = delete;
+
+ private:
+  int before_ = ::dup(STDOUT_FILENO);
+};
 }  // namespace
 
 TEST_CASE("gradcheck: the catalogue has every kind of op") {
@@ -44,6 +70,22 @@ TEST_CASE("gradcheck: a broken formula fails, in the reference and in the fast p
       CHECK_FALSE(cli::examine(one).passed);
     }
     engine::active_mutation.clear();
+  }
+}
+
+TEST_CASE("gradcheck: a check that fails is in the result, and the program's exit code is that of a numerical error") {
+  const ScratchDirectory folder;
+  const std::string json = (folder / "result.json").string();
+  for (const char* mutant : {"relu.reference.dx", "relu.fast.dx"}) {
+    engine::active_mutation = mutant;
+    {
+      const SilentOutput silence;
+      CHECK_THROWS_AS(cli::run_gradcheck({"--op", "relu", "--threads", "1", "--json", json}), train::NumericalError);
+    }
+    engine::active_mutation.clear();
+    const auto result = nlohmann::json::parse(read_text(json));
+    CHECK(result.at("failed").get<int>() > 0);
+    CHECK(result.at("cases").at(0).at("passed") == false);
   }
 }
 

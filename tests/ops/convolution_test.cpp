@@ -83,6 +83,16 @@ TEST_CASE("convolution: winograd is the reference but for its rounding") {
   CHECK(testing::worst(testing::fast_errors(layer)) <= kWinogradTolerance);
 }
 
+TEST_CASE("convolution: wide groups of narrow ones are the reference, and a filter in the wrong place is caught") {
+  for (const ConvolutionGeometry& geometry : {ConvolutionGeometry{8, 1, 1, 1, 1}, ConvolutionGeometry{8, 2, 2, 1, 1}}) {
+    auto layer = convolution({2, 32, 6, 5}, {32, 4, 3, 3}, geometry);
+    layer.prefer = {"block_diagonal"};
+    layer.blocks = {8, 16};
+    CHECK(testing::worst(testing::fast_errors(layer)) <= testing::kF32Tolerance);
+    testing::check_mutants(layer, {}, {"convolution.fast.block_diagonal"}, testing::kF32Tolerance);
+  }
+}
+
 TEST_CASE("convolution: it is linear in x and in w, so dx.x = dw.w") {
   for (const auto backend : {engine::Backend::reference, engine::Backend::fast})
     for (auto& layer : layers()) {

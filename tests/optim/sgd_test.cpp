@@ -13,15 +13,18 @@ namespace {
 using namespace autodidact;
 using engine::DType, engine::Section;
 
-// A convolution's weight of more than one chunk, a batch norm's γ, and a weight that gets no gradient.
+// A convolution's weight of more than one chunk, a batch norm, a linear layer's bias, and a weight that gets no gradient.
 std::shared_ptr<const engine::ParameterLayout> layout() {
   engine::Graph graph;
   graph.parameter("conv1.weight", {5, optim::kChunkElements / 3, 1, 1});
   graph.parameter("bn1.weight", {5});
+  graph.parameter("bn1.bias", {5});
+  graph.parameter("fc4.weight", {3, 5});
+  graph.parameter("fc4.bias", {3});
   graph.parameter("adaptation_layers.0.weight", {2, 2});
   return std::make_shared<const engine::ParameterLayout>(graph);
 }
-const std::vector<std::string> kNames{"conv1.weight", "bn1.weight"};
+const std::vector<std::string> kNames{"conv1.weight", "bn1.weight", "bn1.bias", "fc4.weight", "fc4.bias"};
 
 void fill(engine::ParameterStore& store, Section section, double start) {
   for (const auto& slot : store.layout().parameters()) {
@@ -65,7 +68,7 @@ double difference(DType master, const optim::SgdOptions& options, int threads) {
     for (std::size_t s = 0; s < slots.size(); ++s) {
       if (slots[s].name.starts_with("adaptation")) continue;
       auto rule = options;
-      if (!options.decay_batch_norm && slots[s].name == "bn1.weight") rule.weight_decay = 0;
+      if (!options.decay_batch_norm && slots[s].name.starts_with("bn1.")) rule.weight_decay = 0;
       const auto gradients = store.get(Section::gradients, slots[s]);
       for (std::size_t i = 0; i < gradients.size(); ++i)
         expected[s][i].step(gradients[i], rate, rule);

@@ -30,7 +30,7 @@ class Steps {
     options.network.classes = kClasses;
     options.network.image_height = options.network.image_width = kSide;
     options.recipe = model::recipe_by_name("seed");
-    options.choose = engine::Choose::fixed;
+    options.programs.choose = engine::Choose::fixed;
     options.label_smoothing = smoothing;
     train::Trainer trainer(options, lanes_);
     return trainer.step({images_, labels, kBatch, 0, 0, second, weight}, 0.1).ce;

@@ -37,7 +37,6 @@ TEST_CASE("what is missing or not finite is null") {
     CHECK(json.at(key).is_null());
   }
   CHECK(json.at("exits") == nlohmann::json::array({nullptr, nullptr, nullptr, 50}));
-  CHECK_FALSE(json.contains("split"));
 }
 
 TEST_CASE("numbers read back to the same double with the fewest digits") {
@@ -49,14 +48,6 @@ TEST_CASE("numbers read back to the same double with the fewest digits") {
   MetricsRow row;
   row.loss = 0.3;
   CHECK(to_json_line(row).find(R"("loss":0.3,)") != std::string::npos);
-}
-
-TEST_CASE("rows of an epoch name their split") {
-  MetricsRow row;
-  row.split = Split::train;
-  CHECK(nlohmann::json::parse(to_json_line(row)).at("split") == "train");
-  row.split = Split::validation;
-  CHECK(nlohmann::json::parse(to_json_line(row)).at("split") == "validation");
 }
 
 TEST_CASE("lines are in the file as soon as they are appended, after those of an earlier log") {

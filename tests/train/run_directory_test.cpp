@@ -59,6 +59,8 @@ TEST_CASE("overwriting removes the files of the run and nothing else") {
     write_text(scratch / file, "x");
   }
   const RunDirectory run(scratch.path(), ExistingRun::overwrite);
+  CHECK(scratch.names().size() == 5);  // until the new run begins
+  run.begin();
   std::vector<std::string> names = scratch.names();
   std::sort(names.begin(), names.end());
   CHECK(names == std::vector<std::string>{"my.svg", "notes.txt"});

@@ -1,0 +1,153 @@
+// `autodidact bench`
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <vector>
+
+#include "cli/arguments.hpp"
+#include "cli/command.hpp"
+#include "engine/random.hpp"
+#include "train/machine.hpp"
+#include "train/trainer.hpp"
+
+namespace autodidact::cli {
+namespace {
+using Json = nlohmann::ordered_json;
+
+struct BenchArguments {
+  std::string what;
+  NetworkArguments network;
+  RecipeArguments recipe;
+  ImageArguments images;
+  OptimizerArguments optimizer;
+  CompileArguments compile;
+  JsonOutput json;
+  std::int64_t batch = 128;
+  int steps = 10;
+
+  void declare(CLI::App& app) {
+    app.add_option("what", what, "step: time training steps · floor: the fastest candidate of every task, summed")
+        ->required()
+        ->check(CLI::IsMember({"step", "floor"}));
+    network.declare(app);
+    recipe.declare(app);
+    images.declare(app);
+    optimizer.declare(app);
+    app.add_option("--batch", batch, "images a step")->check(CLI::Range(2, 1000000));
+    app.add_option("--steps", steps, "timed steps, after the first, which is reported apart")->check(CLI::Range(1, 1000000));
+    compile.declare(app);
+    json.declare(app);
+  }
+  train::TrainerOptions options() const {
+    train::TrainerOptions trainer;
+    trainer.recipe = recipe.value();
+    trainer.network = network.options(recipe, images.classes, images.channels, images.side);
+    trainer.sgd = optimizer.options();
+    trainer.programs = compile.programs();
+    return trainer;
+  }
+};
+
+// Normal pixels and uniform labels, always the same.
+class RandomBatch {
+ public:
+  RandomBatch(const model::NetworkOptions& network, std::int64_t count) {
+    engine::Random random(1, engine::Purpose::probe);
+    images_.resize(static_cast<std::size_t>(count * network.channels * network.image_height * network.image_width));
+    labels_.resize(static_cast<std::size_t>(count));
+    for (float& pixel : images_) pixel = static_cast<float>(random.normal());
+    for (std::size_t i = 0; i < labels_.size(); ++i) labels_[i] = static_cast<std::int32_t>(i % static_cast<std::size_t>(network.classes));
+  }
+  data::Batch batch() const { return {.images = images_, .labels = labels_, .count = labels_.size()}; }
+
+ private:
+  std::vector<float> images_;
+  std::vector<std::int32_t> labels_;
+};
+
+// Seconds that the program would take if every pass ran its fastest candidate, nothing had to be reordered or packed, and no core
+// ever waited: core-seconds of all tasks divided by the cores.
+double floor_seconds(const engine::Program& program, int cores) {
+  double core_ms = 0;
+  for (const engine::Task& task : program.tasks()) core_ms += task.fastest_ms * task.threads;
+  return core_ms / cores / 1000;
+}
+
+double median(std::vector<double> numbers) {
+  std::sort(numbers.begin(), numbers.end());
+  const std::size_t half = numbers.size() / 2;
+  return numbers.size() % 2 ? numbers[half] : (numbers[half - 1] + numbers[half]) / 2;
+}
+
+Json describe(const BenchArguments& bench, const engine::Program& program, int threads) {
+  return {{"model", bench.network.model},
+          {"width", bench.network.width},
+          {"batch", bench.batch},
+          {"precision", "f32"},
+          {"threads", threads},
+          {"recompute", bench.compile.recompute},
+          {"floor_s", bench.compile.choice() == engine::Choose::measure ? Json(floor_seconds(program, threads)) : Json()},
+          {"arena_bytes", program.memory().arena}};
+}
+
+Json time_steps(const BenchArguments& bench, train::Trainer& trainer, int threads) {
+  using Clock = std::chrono::steady_clock;
+  const RandomBatch data(trainer.options().network, bench.batch);
+  const data::Batch batch = data.batch();
+  trainer.step(batch, bench.optimizer.lr);
+  const double first = train::process_seconds();
+  std::vector<double> seconds;
+  for (int step = 0; step < bench.steps; ++step) {
+    const auto start = Clock::now();
+    trainer.step(batch, bench.optimizer.lr);
+    seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  Json json = describe(bench, trainer.programs().training(bench.batch), threads);
+  json["steps"] = bench.steps;
+  json["first_step_s"] = first;
+  json["median_s"] = median(seconds);
+  json["min_s"] = *std::min_element(seconds.begin(), seconds.end());
+  json["max_s"] = *std::max_element(seconds.begin(), seconds.end());
+  json["images_per_s"] = static_cast<double>(bench.batch) / median(seconds);
+  json["peak_rss_bytes"] = train::peak_rss_bytes();
+  return json;
+}
+
+void print(const Json& json) {
+  fmt::print("{} width {}, batch {}, {}, {} threads\n", json["model"].get<std::string>(), json["width"].dump(), json["batch"].dump(),
+             json["precision"].get<std::string>(), json["threads"].dump());
+  const auto line = [&](const char* key, const char* text, double scale, const char* unit) {
+    if (json.contains(key) && json[key].is_number()) fmt::print("  {:<42} {:>9.3f} {}\n", text, json[key].get<double>() * scale, unit);
+  };
+  line("median_s", "step, median", 1, "s");
+  line("min_s", "step, fastest", 1, "s");
+  line("max_s", "step, slowest", 1, "s");
+  line("floor_s", "sum of the fastest candidates", 1, "s");
+  line("first_step_s", "from the start to the end of the first step", 1, "s");
+  line("images_per_s", "images a second", 1, "");
+  line("peak_rss_bytes", "peak memory of the process", 1e-9, "GB");
+  line("arena_bytes", "of it activations, gradients, scratch", 1e-9, "GB");
+}
+}  // namespace
+
+int run_bench(const Arguments& arguments) {
+  BenchArguments bench;
+  App app("bench", "Times the training step on random images in memory, or sums the fastest candidates of its tasks.");
+  bench.declare(*app);
+  app.parse(arguments);
+
+  engine::Lanes lanes(bench.compile.threads);
+  train::Trainer trainer(bench.options(), lanes);
+  if (bench.what == "floor" && bench.compile.choice() != engine::Choose::measure)
+    throw std::invalid_argument("bench floor measures every candidate: --choose must be measure");
+  trainer.programs().time_everything();
+  const int threads = lanes.layout().wide;
+  const Json json = bench.what == "step" ? time_steps(bench, trainer, threads)
+                                         : describe(bench, trainer.programs().training(bench.batch), threads);
+  if (!bench.json.to_stdout()) print(json);
+  bench.json.write(json);
+  return 0;
+}
+}  // namespace autodidact::cli

@@ -1,0 +1,38 @@
+// engine/compile/timings.hpp: how long each candidate took when it was measured, so that it need not be measured again.
+//
+// A key names the problem (op, attributes, pass, shapes, formats, threads) and the candidate; the value is in milliseconds.
+// What the keys leave out, the CPU and the library, is the same for all of one process: whoever keeps timings in a file must
+// see to it that they are read only where that is the same (train/plan_cache.hpp).
+#pragma once
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+
+namespace autodidact::engine {
+
+class Timings {
+ public:
+  std::optional<double> find(const std::string& key) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = ms_.find(key);
+    return found == ms_.end() ? std::nullopt : std::optional(found->second);
+  }
+  // Keeps what is there already: a choice made once is made again.
+  void add(const std::string& key, double ms) {
+    const std::lock_guard lock(mutex_);
+    ms_.emplace(key, ms);
+  }
+  std::map<std::string, double> all() const {
+    const std::lock_guard lock(mutex_);
+    return ms_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, double> ms_;
+};
+
+// Those of this process.
+Timings& timings();
+}  // namespace autodidact::engine

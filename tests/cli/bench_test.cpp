@@ -1,0 +1,38 @@
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "tests/cli/program.hpp"
+
+using namespace autodidact::cli::testing;
+
+TEST_CASE("bench step: the figures of a step, the second start without measuring") {
+  const ScratchDirectory folder;
+  const std::string cache = (folder / "plan.txt").string();
+  const std::string step = "bench step --batch 4 --steps 2 --plan-cache " + cache + kTinyNetwork + kTinyImages;
+  for (int start = 0; start < 2; ++start) {
+    const Outcome outcome = run(step + " --json -");
+    INFO(outcome.err);
+    REQUIRE(outcome.status == 0);
+    CHECK(outcome.err.empty());
+    REQUIRE(nlohmann::json::accept(outcome.out));
+    const auto json = nlohmann::json::parse(outcome.out);
+    for (const char* key : {"median_s", "min_s", "first_step_s", "images_per_s", "peak_rss_bytes", "arena_bytes", "floor_s"})
+      CHECK(json.at(key).get<double>() > 0);
+    CHECK(json.at("min_s").get<double>() <= json.at("median_s").get<double>());
+    CHECK(json.at("precision") == "f32");
+    CHECK(std::filesystem::exists(cache));
+  }
+  write_text(cache, "damaged");
+  const Outcome again = run(step);
+  CHECK(again.status == 0);
+  CHECK(contains(again.err, "measuring again"));
+  CHECK(contains(again.out, "step, median"));
+}
+
+TEST_CASE("bench floor measures, so it refuses not to") {
+  const Outcome outcome = run("bench floor --choose fixed" + kTinyNetwork + kTinyImages);
+  CHECK(outcome.status == 2);
+  CHECK(ends_with_sentence(outcome.err));
+}
