@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "cli/arguments.hpp"
+#include "cli/augment_arguments.hpp"
 #include "cli/command.hpp"
 #include "train/progress.hpp"
 #include "train/training_run.hpp"
@@ -21,7 +22,8 @@ struct TrainArguments {
   OptimizerArguments optimizer;
   CompileArguments compile;
   JsonOutput json;
-  std::string data, out, init_from, augment, schedule = "recipe";
+  AugmentArguments augment;
+  std::string data, out, init_from, schedule = "recipe";
   int epochs = 250, warmup = 0;
   std::size_t batch = 128;
   std::uint64_t seed = 0;
@@ -52,7 +54,7 @@ void TrainArguments::declare(CLI::App& app) {
   app.add_option("--schedule", schedule, "learning rate: recipe (milestones), cosine, constant")
       ->check(CLI::IsMember({"recipe", "cosine", "constant"}));
   app.add_option("--warmup", warmup, "epochs over which the learning rate rises from 0");
-  app.add_option("--augment", augment, "crop-flip, crop-flip-cutout, none; default: crop-flip, for IDX none");
+  augment.declare(app);
   app.add_option("--max-steps", max_steps, "stop after so many steps; 0 = no limit")->check(not_negative);
   app.add_option("--init-from", init_from, "weights to start from (safetensors), by name");
   declare_switch(app, "validation", validation,
@@ -77,7 +79,7 @@ optim::ScheduleOptions TrainArguments::schedule_options() const {
 void TrainArguments::check() const {
   (void)optim::Schedule(schedule_options());
   optim::check(optimizer.options());
-  if (!augment.empty()) (void)data::parse_augment(augment);
+  augment.check();
   constexpr std::int64_t kAnyClasses = 2, kAnyChannels = 3, kAnySide = 32;
   model::check(network.options(recipe, kAnyClasses, kAnyChannels, kAnySide));
 }
@@ -108,7 +110,7 @@ train::RunOptions TrainArguments::options(const data::Source& source, std::strin
   run.epochs = epochs;
   run.batch = batch;
   run.max_steps = max_steps;
-  run.augment.kind = augment.empty() ? source.default_augment : data::parse_augment(augment);
+  augment.set(run, source, compat);
   run.best_on_test = best_on_test || (compat && !validation.value_or(false));
   run.validation = validation.value_or(!run.best_on_test) ? data::Validation::held_out : data::Validation::none;
   run.init_from = init_from;
@@ -142,7 +144,7 @@ void announce(const train::RunOptions& run, const data::Source& source, const en
   const std::size_t held_out = run.validation == data::Validation::none ? 0 : data::validation_size(all);
   train::say(fmt::format("{} width {}, {} classes, {} px, recipe {}; {} of {} training images, augmentation {}, batch {}; {} threads\n",
                          run.info.model, run.info.width, run.info.classes, run.info.side, run.trainer.recipe.name,
-                         all - held_out, all, data::augment_name(run.augment.kind), run.batch, lanes.layout().wide));
+                         all - held_out, all, data::augment_name(run.augment), run.batch, lanes.layout().wide));
   train::say(schedule_text(run.schedule) + "\n");
   if (run.best_on_test) train::say("the best epoch is picked on the test set, as the published program does\n");
 }

@@ -7,8 +7,9 @@ find_package(Eigen3 REQUIRED NO_MODULE)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(LibArchive REQUIRED)
+find_package(PNG REQUIRED)
 find_package(dnnl REQUIRED)
 
 add_library(autodidact_dependencies INTERFACE)
 target_link_libraries(autodidact_dependencies INTERFACE DNNL::dnnl TBB::tbb OpenMP::OpenMP_CXX Eigen3::Eigen fmt::fmt
-                      nlohmann_json::nlohmann_json LibArchive::LibArchive Threads::Threads)
+                      nlohmann_json::nlohmann_json LibArchive::LibArchive PNG::PNG Threads::Threads)

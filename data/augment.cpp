@@ -8,15 +8,16 @@
 #include <string>
 #include <utility>
 
+#include "data/operation.hpp"
+
 namespace autodidact::data {
 
 namespace {
 
-constexpr std::array<std::pair<Augment, std::string_view>, 3> kNames = {{
-    {Augment::none, "none"},
-    {Augment::crop_flip, "crop-flip"},
-    {Augment::crop_flip_cutout, "crop-flip-cutout"},
-}};
+constexpr std::array<std::string_view, 5> kNames = {"none", "crop-flip", "crop-flip-cutout", "seed",
+                                                    "randaugment"};
+
+bool has_policy(Augment kind) { return kind == Augment::seed || kind == Augment::randaugment; }
 
 // A number of 0 … bound−1.
 int draw(engine::Random& random, int bound) {
@@ -25,18 +26,37 @@ int draw(engine::Random& random, int bound) {
 
 }  // namespace
 
-Augment parse_augment(std::string_view name) {
-  std::string list;
-  for (const auto& [augment, known] : kNames) {
-    if (known == name) return augment;
-    list += fmt::format("{}{}", list.empty() ? "" : ", ", known);
+AugmentOptions parse_augment(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  const auto found = std::find(kNames.begin(), kNames.end(), text.substr(0, colon));
+  const auto kind = static_cast<Augment>(found - kNames.begin());
+  if (found == kNames.end() || (colon != std::string_view::npos && !has_policy(kind))) {
+    throw std::invalid_argument(fmt::format(
+        "unknown augmentation \"{}\", expected one of none, crop-flip, crop-flip-cutout, "
+        "seed[:cifar10|imagenet|svhn], randaugment[:N,M]",
+        text));
   }
-  throw std::invalid_argument(
-      fmt::format("unknown augmentation \"{}\", expected one of {}", name, list));
+  AugmentOptions options{.kind = kind};
+  if (colon == std::string_view::npos) return options;
+  const std::string_view rest = text.substr(colon + 1);
+  if (kind == Augment::seed) {
+    options.policy = parse_policy(rest);
+  } else {
+    options.rand_augment = parse_rand_augment(rest);
+  }
+  return options;
 }
 
-std::string_view augment_name(Augment augment) {
-  return kNames[static_cast<std::size_t>(augment)].second;
+std::string augment_name(const AugmentOptions& options) {
+  const std::string name(kNames[static_cast<std::size_t>(options.kind)]);
+  if (options.kind == Augment::seed && options.policy != AugmentOptions{}.policy) {
+    return fmt::format("{}:{}", name, policy_name(options.policy));
+  }
+  if (options.kind == Augment::randaugment && options.rand_augment != RandAugment{}) {
+    return fmt::format("{}:{},{}", name, options.rand_augment.count,
+                       options.rand_augment.magnitude);
+  }
+  return name;
 }
 
 void crop(ConstBytes source, Bytes target, ImageShape shape, int top, int left, int border,
@@ -85,7 +105,9 @@ void cut_out(Bytes image, ImageShape shape, int centre_row, int centre_column, i
 
 Augmentation::Augmentation(const Options& options, ImageShape shape,
                            const Normalisation& normalisation)
-    : options_(options), shape_(shape), image_(shape.bytes()), cropped_(shape.bytes()) {
+    : options_(options),
+      image_{shape, std::vector<std::uint8_t>(shape.bytes())},
+      scratch_(shape.bytes()) {
   const auto channels = static_cast<std::size_t>(shape.channels);
   if (normalisation.mean.size() != channels || normalisation.std.size() != channels) {
     throw std::invalid_argument(
@@ -96,6 +118,7 @@ Augmentation::Augmentation(const Options& options, ImageShape shape,
     throw std::invalid_argument(
         fmt::format("the border of a crop must be 0 to 4096 pixels, got {}", options.border));
   }
+  if (has_policy(options.kind)) check_operable(shape);
   for (std::size_t c = 0; c < channels; ++c) {
     const double mean = normalisation.mean[c], deviation = normalisation.std[c];
     if (!std::isfinite(mean) || !std::isfinite(deviation) || deviation <= 0) {
@@ -110,22 +133,36 @@ Augmentation::Augmentation(const Options& options, ImageShape shape,
   }
 }
 
+ConstBytes Augmentation::augment(engine::Random random) {
+  const ImageShape shape = image_.shape;
+  if (options_.kind == Augment::none) return image_.pixels;
+  const int top = draw(random, 2 * options_.border + 1);
+  const int left = draw(random, 2 * options_.border + 1);
+  crop(image_.pixels, scratch_, shape, top, left, options_.border, options_.fill);
+  image_.pixels.swap(scratch_);
+  if (random.chance(0.5)) flip(image_.pixels, shape);
+  if (options_.kind == Augment::crop_flip) return image_.pixels;
+
+  if (options_.kind == Augment::seed) {
+    for (const LeveledOperation& operation : draw_auto_augment(options_.policy, random)) {
+      data::apply(operation, image_, scratch_);
+    }
+  } else if (options_.kind == Augment::randaugment) {
+    for (int i = 0; i < options_.rand_augment.count; ++i) {
+      data::apply(draw_rand_augment(options_.rand_augment.magnitude, random), image_, scratch_);
+    }
+  }
+  const int row = draw(random, shape.height), column = draw(random, shape.width);
+  cut_out(image_.pixels, shape, row, column, shape.height / 2);
+  return image_.pixels;
+}
+
 void Augmentation::apply(engine::Random random, std::span<float> out) {
-  if (options_.kind != Augment::none) {
-    const int top = draw(random, 2 * options_.border + 1);
-    const int left = draw(random, 2 * options_.border + 1);
-    crop(image_, cropped_, shape_, top, left, options_.border, options_.fill);
-    image_.swap(cropped_);
-    if (random.chance(0.5)) flip(image_, shape_);
-  }
-  if (options_.kind == Augment::crop_flip_cutout) {
-    const int row = draw(random, shape_.height), column = draw(random, shape_.width);
-    cut_out(image_, shape_, row, column, shape_.height / 2);
-  }
-  const std::size_t plane = image_.size() / normalised_.size();
+  const ConstBytes bytes = augment(random);
+  const std::size_t plane = image_.shape.plane();
   for (std::size_t c = 0; c < normalised_.size(); ++c) {
     const auto& table = normalised_[c];
-    for (std::size_t p = c * plane; p < (c + 1) * plane; ++p) out[p] = table[image_[p]];
+    for (std::size_t p = c * plane; p < (c + 1) * plane; ++p) out[p] = table[bytes[p]];
   }
 }
 

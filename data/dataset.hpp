@@ -10,16 +10,9 @@
 #include <string>
 #include <vector>
 
-namespace autodidact::data {
+#include "data/image.hpp"
 
-struct ImageShape {
-  int channels = 0, height = 0, width = 0;
-  std::size_t bytes() const {
-    return static_cast<std::size_t>(channels) * static_cast<std::size_t>(height) *
-           static_cast<std::size_t>(width);
-  }
-  bool operator==(const ImageShape&) const = default;
-};
+namespace autodidact::data {
 
 // The two halves that every dataset is published in.
 enum class Half { train, test };

@@ -50,9 +50,23 @@ class Loader::Worker {
     }
     slot.batch = {
         {slot.images.get(), count * floats}, {slot.labels.data(), count}, count, epoch, index};
+    mix(slot);
   }
 
  private:
+  void mix(Slot& slot) const {
+    Batch& batch = slot.batch;
+    const ImageShape shape = augmentation_.shape();
+    const Mix mix = draw_mix(
+        loader_.options_.mixing, shape,
+        {loader_.options_.seed, engine::Purpose::mixing, batch.epoch, batch.index});
+    if (mix.weight == 1) return;
+    mix_images(mix, {slot.images.get(), batch.images.size()}, shape, batch.count);
+    slot.second_labels.assign(batch.labels.rbegin(), batch.labels.rend());
+    batch.second_labels = slot.second_labels;
+    batch.weight = mix.weight;
+  }
+
   // Each worker shuffles for itself: a millisecond an epoch, and nothing to share.
   void sort_out(std::uint64_t epoch) {
     if (loader_.options_.order == Order::sequential || (!order_.empty() && epoch == order_epoch_))
@@ -74,6 +88,7 @@ Loader::Loader(DatasetPointer dataset, const Augmentation& augmentation, const O
       plan_(dataset_->size(), options.batch, options.min_last) {
   check_range("workers", options.workers, 1, 64);
   check_range<std::size_t>("ahead", options.ahead, 1, 1024);
+  check_mixing(options.mixing);
   if (augmentation.shape() != dataset_->shape()) {
     throw std::invalid_argument("loader: the augmentation was made for images of another shape");
   }

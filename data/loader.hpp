@@ -2,7 +2,7 @@
 //
 // A ring of batches is filled by workers while the consumer computes. What a batch holds is a function of (seed, epoch, batch)
 // alone: the order is permutation(seed, Purpose::order, epoch), sample i of the dataset is augmented with
-// Random(seed, Purpose::augmentation, epoch, i). So the number of workers, their timing and restarts change nothing.
+// Random(seed, Purpose::augmentation, epoch, i), batch b is mixed with Random(seed, Purpose::mixing, epoch, b). So the number of workers, their timing and restarts change nothing.
 //
 //   for (std::uint64_t epoch = 0; epoch < epochs; ++epoch) {
 //     loader.start(epoch);                                       // free: the loader has already gone on to the next epoch
@@ -25,6 +25,7 @@
 #include "data/augment.hpp"
 #include "data/batch_plan.hpp"
 #include "data/dataset.hpp"
+#include "data/mixing.hpp"
 
 namespace autodidact::data {
 
@@ -35,6 +36,9 @@ struct Batch {
   std::size_t count = 0;
   std::uint64_t epoch = 0;
   std::size_t index = 0;  // of the batch in its epoch
+  // Where pictures are mixed (mixing.hpp): count labels of the second picture in each, and the weight of the first. Else empty.
+  std::span<const std::int32_t> second_labels = {};
+  double weight = 1;
 };
 
 enum class Order { sequential, shuffled };
@@ -47,6 +51,7 @@ class Loader {
     Order order =
         Order::shuffled;  // evaluation: sequential, an Augmentation of kind none, min_last 1
     std::uint64_t seed = 0;
+    MixingOptions mixing = {};
     int workers = 1;        // 1 … 64
     std::size_t ahead = 4;  // batches made before they are asked for, 1 … 1024
   };
@@ -77,7 +82,7 @@ class Loader {
   };
   struct Slot {
     std::unique_ptr<float[], FreeAligned> images;
-    std::vector<std::int32_t> labels;
+    std::vector<std::int32_t> labels, second_labels;
     Batch batch;
     bool ready = false;
     std::exception_ptr error;

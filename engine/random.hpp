@@ -20,8 +20,8 @@ enum class Purpose : std::uint64_t {
   parameters = 1,    // initial weights; sample = number of the parameter
   split = 2,         // which samples are held out for validation
   order = 3,         // the order of an epoch
-  augmentation = 4,  // crop, flip, cutout of one sample in one epoch
-  mixing = 5,        // what concerns a batch as a whole; sample = number of the batch
+  augmentation = 4,  // crop, flip, policy, cutout of one sample in one epoch
+  mixing = 5,        // mixup, CutMix: what concerns a batch as a whole; sample = number of the batch
   synthetic = 6,     // made-up data
   probe = 7,         // directions of gradient checks, inputs of tests and benches
 };

@@ -32,13 +32,18 @@ Trainer::Trainer(TrainerOptions options, engine::Lanes& lanes)
 
 void Trainer::feed(engine::Program& program, const data::Batch& batch) const {
   const bool reference = program.number_type() == engine::DType::f64;
+  const auto feed_labels = [&](const char* name, std::span<const std::int32_t> labels) {
+    if (!program.inputs().contains(name)) return;
+    if (reference) feed_as<double>(program, name, labels);
+    else feed_as<std::int32_t>(program, name, labels);
+  };
   if (reference) feed_as<double>(program, "images", batch.images);
   else feed_as<float>(program, "images", batch.images);
-  for (const char* name : {"labels", "second_labels"}) {
-    if (!program.inputs().contains(name)) continue;
-    if (reference) feed_as<double>(program, name, batch.labels);
-    else feed_as<std::int32_t>(program, name, batch.labels);
-  }
+  feed_labels("labels", batch.labels);
+  feed_labels("second_labels", batch.second_labels.empty() ? batch.labels : batch.second_labels);
+  // The other scalars are the same in every step.
+  for (const auto& [name, value] : {std::pair{"scalar/mix", batch.weight}, {"scalar/smoothing", options_.label_smoothing}})
+    if (program.inputs().contains(name)) program.set(name, {&value, 1});
 }
 
 namespace {

@@ -28,6 +28,7 @@ struct TrainerOptions {
   ProgramOptions programs = {};
   std::uint64_t seed = 0;
   Ensemble ensemble = Ensemble::all;
+  double label_smoothing = 0;  // 0 … 1: the part of a label that is spread over all classes
 };
 
 // The loss of one step, and what it is made of: loss = ce + soft + feature, each with its weights.
@@ -42,7 +43,8 @@ class Trainer {
   // Compiles what steps of so many images need, and checks the options: what the first step would do anyway, and throw.
   engine::Program& prepare(std::int64_t batch);
 
-  // One step of SGD. The logits of the step are added to `tally` if given. Throws NumericalError, naming the first task and
+  // One step of SGD. The logits of the step are added to `tally` if given; of mixed pictures the
+  // first label counts there. Throws NumericalError, naming the first task and
   // tensor that went wrong, if the loss or a gradient is not finite; parameters and statistics are then as they were.
   StepLoss step(const data::Batch& batch, double learning_rate, Tally* tally = nullptr);
 

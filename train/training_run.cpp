@@ -100,7 +100,7 @@ class Run {
     const data::DatasetPointer training = part(split.train);
     training_ = std::make_unique<data::Loader>(
         training, data::Augmentation(options_.augment, training->shape(), *source.normalisation),
-        data::Loader::Options{.batch = options_.batch, .seed = options_.trainer.seed});
+        data::Loader::Options{.batch = options_.batch, .seed = options_.trainer.seed, .mixing = options_.mixing});
     if (!split.validation.empty()) validation_ = plain(part(split.validation));
     if (source.test) test_ = plain(source.test);
     if (options_.best_on_test && !test_)

@@ -22,7 +22,8 @@ struct RunOptions {
   int epochs = 250;
   std::size_t batch = 128;
   std::int64_t max_steps = 0;      // 0: no limit
-  data::Augmentation::Options augment = {};
+  data::AugmentOptions augment = {};
+  data::MixingOptions mixing = {};
   data::Validation validation = data::Validation::held_out;
   bool best_on_test = false;       // the seed's way; said so in the output. Needs a test half
   std::filesystem::path init_from = {};

@@ -38,13 +38,32 @@ std::vector<float> augmented(Augmentation augmentation, const std::vector<std::u
 }  // namespace
 
 TEST_CASE("augmentations are known by name") {
-  for (const char* name : {"none", "crop-flip", "crop-flip-cutout"}) {
+  for (const char* name : {"none", "crop-flip", "crop-flip-cutout", "seed", "seed:imagenet",
+                           "seed:svhn", "randaugment", "randaugment:1,2", "randaugment:3,4.5"}) {
     CHECK(augment_name(parse_augment(name)) == name);
   }
+  CHECK(parse_augment("seed").policy == Policy::cifar10);
+  CHECK(augment_name(parse_augment("seed:cifar10")) == "seed");
+  CHECK(augment_name(parse_augment("randaugment:2,9")) == "randaugment");
+  for (const char* name : {"flip", "none:1", ""}) {
+    CHECK_THROWS_WITH_AS(parse_augment(name),
+                         ("unknown augmentation \"" + std::string(name) +
+                          "\", expected one of none, crop-flip, crop-flip-cutout, "
+                          "seed[:cifar10|imagenet|svhn], randaugment[:N,M]")
+                             .c_str(),
+                         std::invalid_argument);
+  }
   CHECK_THROWS_WITH_AS(
-      parse_augment("flip"),
-      "unknown augmentation \"flip\", expected one of none, crop-flip, crop-flip-cutout",
+      parse_augment("seed:cifar100"),
+      "unknown AutoAugment policy \"cifar100\", expected one of cifar10, imagenet, svhn",
       std::invalid_argument);
+  for (const char* text : {"", "2", "2,", "-1,9", "17,9", "2,31", "2,9,1", "2,nan"}) {
+    CHECK_THROWS_WITH_AS(parse_augment("randaugment:" + std::string(text)),
+                         ("randaugment:N,M takes N from 0 to 16 and M from 0 to 30, got \"" +
+                          std::string(text) + "\"")
+                             .c_str(),
+                         std::invalid_argument);
+  }
 }
 
 TEST_CASE("the middle crop is the image, every other one a shift with the fill value") {
@@ -184,6 +203,44 @@ TEST_CASE(
   CHECK(strange == 0);
 }
 
+TEST_CASE(
+    "the seed's augmentation is crop, flip, policy and hole, in this order and from one stream") {
+  const ImageShape shape{3, 32, 32};
+  Image original{shape, {}};
+  for (std::size_t i = 0; i < shape.bytes(); ++i) {
+    original.pixels.push_back(static_cast<std::uint8_t>(i * 7 % 251));
+  }
+  const Normalisation n{{.5f, .5f, .5f}, {1, 1, 1}};
+  for (const char* name : {"seed", "seed:svhn", "randaugment:3,14"}) {
+    const AugmentOptions options = parse_augment(name);
+    const Augmentation augmentation(options, shape, n);
+    for (std::uint64_t sample = 0; sample < 100; ++sample) {
+      Random random(1, Purpose::augmentation, 0, sample);
+      Image image = original;
+      std::vector<std::uint8_t> scratch;
+      const int top = static_cast<int>(random.below(9)), left = static_cast<int>(random.below(9));
+      crop(original.pixels, image.pixels, shape, top, left, 4, 128);
+      if (random.chance(0.5)) flip(image.pixels, shape);
+      if (options.kind == Augment::seed) {
+        for (const auto& step : draw_auto_augment(options.policy, random)) {
+          apply(step, image, scratch);
+        }
+      } else {
+        for (int i = 0; i < 3; ++i) apply(draw_rand_augment(14, random), image, scratch);
+      }
+      const int row = static_cast<int>(random.below(32));
+      const int column = static_cast<int>(random.below(32));
+      cut_out(image.pixels, shape, row, column, 16);
+      const auto out = augmented(augmentation, original.pixels, sample);
+      std::size_t wrong = 0;
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        wrong += out[i] != static_cast<float>(image.pixels[i] / 255.0 - 0.5);
+      }
+      REQUIRE(wrong == 0);
+    }
+  }
+}
+
 TEST_CASE("an augmentation refuses a normalisation that does not fit its channels") {
   CHECK_THROWS_WITH_AS(Augmentation({}, kShape, {{0}, {1}}),
                        "images of 3 channels need as many means and deviations, got 1 and 1",
@@ -193,5 +250,9 @@ TEST_CASE("an augmentation refuses a normalisation that does not fit its channel
                        std::invalid_argument);
   CHECK_THROWS_WITH_AS(Augmentation({.border = -1}, kShape, kPlain),
                        "the border of a crop must be 0 to 4096 pixels, got -1",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(Augmentation(parse_augment("seed"), {2, 8, 8}, {{0, 0}, {1, 1}}),
+                       "operations work on pictures of 1 or 3 channels and sides of 1 to 16384 "
+                       "pixels, got 2 channels of 8×8",
                        std::invalid_argument);
 }

@@ -212,3 +212,37 @@ TEST_CASE("loader options out of range are refused") {
                        "loader: the augmentation was made for images of another shape",
                        std::invalid_argument);
 }
+
+TEST_CASE("mixed batches have two labels a picture and the same bits for any number of workers") {
+  const auto data = samples(41);
+  const Augmentation plain({}, data->shape(), kPlain);
+  Loader unmixed(data, plain, {.batch = 10, .seed = 4});
+  Loader one(data, plain, {.batch = 10, .seed = 4, .mixing = {.mixup = 1, .cutmix = 1}});
+  Loader three(data, plain,
+               {.batch = 10, .seed = 4, .mixing = {.mixup = 1, .cutmix = 1}, .workers = 3});
+  for (int epoch = 0; epoch < 3; ++epoch) {
+    while (const Batch* batch = one.next()) {
+      const Batch* pure = unmixed.next();
+      const Batch* other = three.next();
+      REQUIRE((pure && other));
+      CHECK(pure->second_labels.empty());
+      CHECK(pure->weight == 1);
+      CHECK(std::ranges::equal(batch->images, other->images));
+      CHECK(std::ranges::equal(batch->labels, pure->labels));
+      CHECK(batch->weight == other->weight);
+      if (batch->weight == 1) continue;  // an empty box
+      REQUIRE(batch->second_labels.size() == batch->count);
+      std::vector<std::int32_t> reversed(batch->labels.rbegin(), batch->labels.rend());
+      CHECK(std::ranges::equal(batch->second_labels, reversed));
+      std::vector<float> images(pure->images.begin(), pure->images.end());
+      mix_images(draw_mix({.mixup = 1, .cutmix = 1}, data->shape(),
+                          {4, autodidact::engine::Purpose::mixing, batch->epoch, batch->index}),
+                 images, data->shape(), batch->count);
+      CHECK(std::ranges::equal(batch->images, images));
+    }
+    CHECK(unmixed.next() == nullptr);
+    CHECK(three.next() == nullptr);
+  }
+  CHECK_THROWS_WITH_AS(Loader(data, plain, {.mixing = {.mixup = -1}}),
+                       "the A of mixup must be 0 or 0.001 to 1000, got -1", std::invalid_argument);
+}

@@ -1,0 +1,43 @@
+#include "cli/augment_arguments.hpp"
+
+#include <fmt/format.h>
+
+namespace autodidact::cli {
+
+void AugmentArgument::declare(CLI::App& app, const std::string& purpose) {
+  app.add_option("--augment", augment,
+                 purpose + "seed[:cifar10|imagenet|svhn], crop-flip, crop-flip-cutout, randaugment[:N,M], none; default: "
+                           "crop-flip, for IDX none, for train --compat seed seed");
+}
+
+void AugmentArgument::check() const {
+  if (!augment.empty()) (void)data::parse_augment(augment);
+}
+
+data::AugmentOptions AugmentArgument::value(const data::Source& source, bool seed_compat) const {
+  if (!augment.empty()) return data::parse_augment(augment);
+  return {.kind = seed_compat ? data::Augment::seed : source.default_augment};
+}
+
+void AugmentArguments::declare(CLI::App& app) {
+  AugmentArgument::declare(app);
+  app.add_option("--mixup", mixing.mixup, "mix pairs of images with a weight drawn from Beta(A,A) each batch; 0 = never");
+  app.add_option("--cutmix", mixing.cutmix,
+                 "swap a box between pairs of images, its area drawn from Beta(A,A) each batch; 0 = never; beside --mixup "
+                 "each batch takes one of both");
+  app.add_option("--label-smoothing", label_smoothing, "part of each label that is spread over all classes, 0 to 1");
+}
+
+void AugmentArguments::check() const {
+  AugmentArgument::check();
+  data::check_mixing(mixing);
+  if (!(label_smoothing >= 0 && label_smoothing <= 1))
+    throw std::invalid_argument(fmt::format("--label-smoothing must be 0 to 1, got {}", label_smoothing));
+}
+
+void AugmentArguments::set(train::RunOptions& run, const data::Source& source, bool seed_compat) const {
+  run.augment = value(source, seed_compat);
+  run.mixing = mixing;
+  run.trainer.label_smoothing = label_smoothing;
+}
+}  // namespace autodidact::cli
