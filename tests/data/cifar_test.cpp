@@ -118,8 +118,7 @@ TEST_CASE("bad CIFAR files are refused with file, offset and expectation") {
 TEST_CASE("the official CIFAR-100 test file has 100 images of each class") {
   // AUTODIDACT_CIFAR100 names the folder; a shared copy beside the checkout is found too.
   const char* named = std::getenv("AUTODIDACT_CIFAR100");
-  const auto root = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
-  const std::filesystem::path beside = root / "../shared/data/cifar-100-binary";
+  const std::filesystem::path beside = std::filesystem::path(AUTODIDACT_SOURCE_DIR) / "../shared/data/cifar-100-binary";
   std::filesystem::path folder = named ? named : "";
   if (!named && std::filesystem::is_directory(beside)) folder = beside;
   if (folder.empty()) {
