@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <new>
 #include <stdexcept>
 
@@ -80,7 +81,9 @@ void choose_wait_policy(char** argv) {
     return;
   setenv("AUTODIDACT_STARTED", "1", 1);
   setenv("GOMP_SPINCOUNT", "20000", 1);
-  execv("/proc/self/exe", argv);  // on failure simply go on as we are
+  std::error_code error;  // by its own path, so that ps and perf show the program's name
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (!error) execv(program.c_str(), argv);  // on failure simply go on as we are
 }
 }  // namespace
 }  // namespace autodidact::cli
