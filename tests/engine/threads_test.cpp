@@ -7,6 +7,7 @@
 #endif
 
 #include <atomic>
+#include <condition_variable>
 #include <limits>
 #include <mutex>
 #include <set>
@@ -20,10 +21,13 @@ namespace {
 // Counts the threads that are inside at the same time, and all that ever were.
 class Census {
  public:
-  void enter() {
-    const std::lock_guard lock(mutex_);
+  // Stays until `company` threads have been inside together: a busy machine wakes them late.
+  void enter(int company) {
+    std::unique_lock lock(mutex_);
     all_.insert(std::this_thread::get_id());
     most_ = std::max(most_, ++inside_);
+    changed_.notify_all();
+    changed_.wait_for(lock, std::chrono::seconds(5), [&] { return most_ >= company; });
   }
   void leave() {
     const std::lock_guard lock(mutex_);
@@ -34,6 +38,7 @@ class Census {
 
  private:
   std::mutex mutex_;
+  std::condition_variable changed_;
   std::set<std::thread::id> all_;
   int inside_ = 0, most_ = 0;
 };
@@ -79,8 +84,8 @@ TEST_CASE("the wide lane computes on its own threads, as many as are allowed and
   lanes.run_wide([&](Lane& lane) {
     CHECK(lane.size() == allowed_cores());
     lane.parallel(lane.size(), [&](std::int64_t, std::int64_t, int) {
-      census.enter();
-      linger();
+      census.enter(allowed_cores());
+      linger();  // whoever is one too many would come now
       census.leave();
     });
   });
@@ -95,7 +100,7 @@ TEST_CASE("narrow lanes run side by side and never on more threads than are allo
   lanes.run_narrow(8, [&](Lane& lane, int) {
     CHECK(lane.size() == lanes.layout().narrow_size);
     lane.parallel(16, [&](std::int64_t, std::int64_t, int) {
-      census.enter();
+      census.enter(lanes.layout().narrow_count * lanes.layout().narrow_size);
       linger();
       census.leave();
     });
