@@ -55,7 +55,10 @@ class Layout {
   Layout(const Query& query, const Candidate& candidate, const std::vector<TensorType>& keeps,
          const Emission& emission)
       : query_(query), candidate_(candidate), keeps_(keeps), emission_(emission) {
-    for (const EmittedPack& pack : emission.packs) add(pack.parameter);
+    for (const EmittedPack& pack : emission.packs) {
+      for (const Operand& operand : pack.parameters) add(operand);
+      scratch_ = std::max(scratch_, pack.scratch_bytes);
+    }
     for (const EmittedTask& task : emission.tasks) {
       for (const Operand& operand : task.reads) add(operand);
       for (const Operand& operand : task.writes) add(operand);
@@ -99,7 +102,7 @@ double run_once(const Emission& emission, const Layout& layout, const Playground
   };
   const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < static_cast<int>(emission.packs.size()); ++i)
-    call({emission.packs[static_cast<std::size_t>(i)].parameter}, {{Operand::Kind::packed, i}},
+    call(emission.packs[static_cast<std::size_t>(i)].parameters, {{Operand::Kind::packed, i}},
          emission.packs[static_cast<std::size_t>(i)].kernel);
   for (const EmittedTask& task : emission.tasks) call(task.reads, task.writes, task.kernel);
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
