@@ -4,12 +4,15 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <vector>
 
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "engine/random.hpp"
+#include "train/errors.hpp"
 #include "train/machine.hpp"
+#include "train/step_check.hpp"
 #include "train/trainer.hpp"
 
 namespace autodidact::cli {
@@ -26,17 +29,20 @@ struct BenchArguments {
   JsonOutput json;
   std::int64_t batch = 128;
   int steps = 10;
+  bool check = false;
 
   void declare(CLI::App& app) {
-    app.add_option("what", what, "step: time training steps · floor: the fastest candidate of every task, summed")
+    app.add_option("what", what, "step: time training steps · infer: time the logits of batches, as eval computes them · "
+                   "floor: the fastest candidate of every task of a training step, summed")
         ->required()
-        ->check(CLI::IsMember({"step", "floor"}));
+        ->check(CLI::IsMember({"step", "infer", "floor"}));
     network.declare(app);
     recipe.declare(app);
     images.declare(app);
     optimizer.declare(app);
     app.add_option("--batch", batch, "images a step")->check(CLI::Range(2, 1000000));
     app.add_option("--steps", steps, "timed steps, after the first, which is reported apart")->check(CLI::Range(1, 1000000));
+    app.add_flag("--check", check, "step: first compare its gradients with those of a plain computation; beyond the tolerance is exit code 5");
     compile.declare(app);
     json.declare(app);
   }
@@ -82,37 +88,73 @@ double median(std::vector<double> numbers) {
 }
 
 Json describe(const BenchArguments& bench, const engine::Program& program, int threads) {
-  return {{"model", bench.network.model},
-          {"width", bench.network.width},
-          {"batch", bench.batch},
-          {"precision", "f32"},
-          {"threads", threads},
-          {"recompute", bench.compile.recompute},
-          {"floor_s", bench.compile.choice() == engine::Choose::measure ? Json(floor_seconds(program, threads)) : Json()},
-          {"arena_bytes", program.memory().arena}};
+  Json json{{"model", bench.network.model},
+            {"width", bench.network.width},
+            {"batch", bench.batch},
+            {"precision", "f32"},
+            {"threads", threads}};
+  if (bench.what != "infer") json["recompute"] = bench.compile.recompute;
+  json["floor_s"] = bench.compile.choice() == engine::Choose::measure ? Json(floor_seconds(program, threads)) : Json();
+  json["arena_bytes"] = program.memory().arena;
+  return json;
 }
 
-Json time_steps(const BenchArguments& bench, train::Trainer& trainer, int threads) {
+// Calls `step` once and then as often as was asked for.
+Json time_steps(const BenchArguments& bench, const std::function<void()>& step) {
   using Clock = std::chrono::steady_clock;
-  const RandomBatch data(trainer.options().network, bench.batch);
-  const data::Batch batch = data.batch();
-  trainer.step(batch, bench.optimizer.lr);
+  step();
   const double first = train::process_seconds();
   std::vector<double> seconds;
-  for (int step = 0; step < bench.steps; ++step) {
+  for (int i = 0; i < bench.steps; ++i) {
     const auto start = Clock::now();
-    trainer.step(batch, bench.optimizer.lr);
+    step();
     seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
   }
-  Json json = describe(bench, trainer.programs().training(bench.batch), threads);
+  Json json;
   json["steps"] = bench.steps;
   json["first_step_s"] = first;
   json["median_s"] = median(seconds);
   json["min_s"] = *std::min_element(seconds.begin(), seconds.end());
   json["max_s"] = *std::max_element(seconds.begin(), seconds.end());
   json["images_per_s"] = static_cast<double>(bench.batch) / median(seconds);
-  json["peak_rss_bytes"] = train::peak_rss_bytes();
+  // The program that a step is compared with takes more than the step.
+  json["peak_rss_bytes"] = bench.check ? Json() : Json(train::peak_rss_bytes());
   return json;
+}
+
+Json time_training(const BenchArguments& bench, train::Trainer& trainer, const data::Batch& batch, int threads) {
+  const Json times = time_steps(bench, [&] { trainer.step(batch, bench.optimizer.lr); });
+  Json json = describe(bench, trainer.programs().training(bench.batch), threads);
+  json.update(times);
+  return json;
+}
+
+Json time_inference(const BenchArguments& bench, train::Trainer& trainer, const data::Batch& batch, int threads) {
+  engine::Program& program = trainer.programs().inference(bench.batch);
+  const Json times = time_steps(bench, [&] {
+    train::Trainer::feed(program, batch);
+    trainer.executor().run(program, trainer.store());
+  });
+  Json json = describe(bench, program, threads);
+  json.update(times);
+  return json;
+}
+
+// Prints the largest errors; all of them are in the result.
+Json check(std::FILE* file, train::Trainer& trainer, const data::Batch& batch) {
+  constexpr std::size_t kPrinted = 10;
+  const train::StepCheck check = train::check_step(trainer, batch);
+  std::vector<std::pair<double, std::string>> worst;
+  for (const auto& [name, error] : check.errors) worst.emplace_back(error, name);
+  std::sort(worst.rbegin(), worst.rend());
+  fmt::print(file, "{} tensors of a step against {}; relative error, at most {:.0e}{}:\n", worst.size(), check.against,
+             check.tolerance(), check.winograd ? " (Winograd)" : "");
+  for (std::size_t i = 0; i < std::min(kPrinted, worst.size()); ++i)
+    fmt::print(file, "  {:.1e}  {}\n", worst[i].first, worst[i].second);
+  if (!check.passed())
+    throw train::NumericalError(fmt::format("the step is not that of {}: {} differs by {:.1e}, more than {:.0e}", check.against,
+                                            worst.front().second, worst.front().first, check.tolerance()));
+  return {{"against", check.against}, {"winograd", check.winograd}, {"tolerance", check.tolerance()}, {"errors", check.errors}};
 }
 
 void print(const Json& json) {
@@ -134,7 +176,7 @@ void print(const Json& json) {
 
 int run_bench(const Arguments& arguments) {
   BenchArguments bench;
-  App app("bench", "Times the training step on random images in memory, or sums the fastest candidates of its tasks.");
+  App app("bench", "Times the training step or inference on random images in memory, or sums the fastest candidates of the step's tasks.");
   bench.declare(*app);
   app.parse(arguments);
 
@@ -142,10 +184,16 @@ int run_bench(const Arguments& arguments) {
   train::Trainer trainer(bench.options(), lanes);
   if (bench.what == "floor" && bench.compile.choice() != engine::Choose::measure)
     throw std::invalid_argument("bench floor measures every candidate: --choose must be measure");
+  if (bench.check && bench.what != "step") throw std::invalid_argument("--check compares gradients: it belongs to bench step");
   trainer.programs().time_everything();
   const int threads = lanes.layout().wide;
-  const Json json = bench.what == "step" ? time_steps(bench, trainer, threads)
-                                         : describe(bench, trainer.programs().training(bench.batch), threads);
+  const RandomBatch data(trainer.options().network, bench.batch);
+  const Json checked = bench.check ? check(bench.json.to_stdout() ? stderr : stdout, trainer, data.batch()) : Json();
+  Json json;
+  if (bench.what == "step") json = time_training(bench, trainer, data.batch(), threads);
+  if (bench.what == "infer") json = time_inference(bench, trainer, data.batch(), threads);
+  if (bench.what == "floor") json = describe(bench, trainer.programs().training(bench.batch), threads);
+  if (bench.check) json["check"] = checked;
   if (!bench.json.to_stdout()) print(json);
   bench.json.write(json);
   return 0;

@@ -28,6 +28,8 @@ struct ConvolutionProblem {
   std::int64_t groups = 1, stride_h = 1, stride_w = 1;
   std::int64_t pad_h = 0, pad_w = 0;  // above and left; below and right follow from the shapes
   std::int64_t dilation_h = 1, dilation_w = 1;  // 1: dense
+  // Of the forward pass, behind the sum: y = [relu](conv(x, w) [+ bias (K)] [+ what lies in y]).
+  bool bias = false, add_to_y = false, relu = false;
 };
 
 // A compiled primitive with its argument list built once; execute() sets the addresses that changed and calls the C
@@ -55,7 +57,7 @@ class ConvolutionAlgorithm {
   bool weights_plain() const;                 // blob layout = OIHW: no pack or unpack needed
   const std::string& weights_key() const;     // equal keys: equal layouts (in this process)
   std::size_t weights_bytes() const;
-  // forward: (x, w, y) · backward_data: (dy, w, dx) · backward_weights: (x, dy, dw); w and dw are blobs
+  // forward: (x, w[, bias], y) · backward_data: (dy, w, dx) · backward_weights: (x, dy, dw); w and dw are blobs
   Primitive make() const;
   Primitive make_pack() const;    // (plain OIHW, blob)
   Primitive make_unpack() const;  // (blob, plain OIHW)

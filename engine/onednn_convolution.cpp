@@ -15,6 +15,7 @@ struct ConvolutionAlgorithm::Implementation {
   std::string name;
   memory::desc blob, plain_weights;
   std::string key;
+  bool bias = false;
 };
 
 ConvolutionAlgorithm::ConvolutionAlgorithm(std::shared_ptr<const Implementation> implementation)
@@ -41,6 +42,9 @@ Primitive ConvolutionAlgorithm::make() const {
       return make_primitive(implementation_->descriptor,
                             {DNNL_ARG_SRC, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_WEIGHTS});
     default:
+      if (implementation_->bias)
+        return make_primitive(implementation_->descriptor,
+                              {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_BIAS, DNNL_ARG_DST});
       return make_primitive(implementation_->descriptor,
                             {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST});
   }
@@ -68,6 +72,7 @@ std::string key_of(const memory::desc& layout) {
 // The arguments of a convolution in the library's terms.
 struct Terms {
   memory::desc x, y, any_weights, plain_weights;
+  memory::desc bias;  // empty: none
   memory::dims strides, dilations, pad_before, pad_after;
 
   explicit Terms(const ConvolutionProblem& p) : x(layout_of(p.x)), y(layout_of(p.y)) {
@@ -78,6 +83,7 @@ struct Terms {
     }
     any_weights = {w, data_type(p.x.dtype), memory::format_tag::any};
     plain_weights = plain(w, DType::f32);
+    if (p.bias) bias = plain({p.weights[0]}, DType::f32);
     strides = {p.stride_h, p.stride_w};
     dilations = {p.dilation_h - 1, p.dilation_w - 1};
     pad_before = {p.pad_h, p.pad_w};
@@ -89,6 +95,16 @@ struct Terms {
     }
   }
 };
+
+// Our scratch memory, and what is computed behind the sum.
+dnnl::primitive_attr attributes_of(const ConvolutionProblem& p) {
+  dnnl::primitive_attr attributes = with_user_scratch();
+  dnnl::post_ops behind;
+  if (p.add_to_y) behind.append_sum(1);
+  if (p.relu) append_relu(behind);
+  attributes.set_post_ops(behind);
+  return attributes;
+}
 
 primitive_desc_base copy_of(const primitive_desc_base& descriptor) {
   dnnl_primitive_desc_t copy = nullptr;
@@ -142,7 +158,7 @@ std::vector<ConvolutionAlgorithm> list(Pass pass, Descriptor& descriptor,
     const memory::desc blob = descriptor.query_md(query::exec_arg_md, weights);
     algorithms.emplace_back(std::make_shared<const ConvolutionAlgorithm::Implementation>(
         ConvolutionAlgorithm::Implementation{pass, copy_of(descriptor), name, blob,
-                                             terms.plain_weights, key_of(blob)}));
+                                             terms.plain_weights, key_of(blob), problem.bias}));
   } while (descriptor.next_impl());
   return algorithms;
 }
@@ -158,8 +174,8 @@ std::vector<ConvolutionAlgorithm> convolution_algorithms(Pass pass, Mode mode,
   if (pass == Pass::forward) {
     const auto kind = mode == Mode::train ? dnnl::prop_kind::forward_training
                                           : dnnl::prop_kind::forward_inference;
-    Forward forward(nullptr, kind, algorithm, t.x, t.any_weights, t.y, t.strides, t.dilations,
-                    t.pad_before, t.pad_after);
+    Forward forward(attributes_of(problem), kind, algorithm, t.x, t.any_weights, t.bias, t.y, t.strides,
+                    t.dilations, t.pad_before, t.pad_after);
     return list(pass, forward.descriptor, problem, t);
   }
   // Backward is described with a forward descriptor of the same problem as a hint; any algorithm will do.

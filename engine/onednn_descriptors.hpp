@@ -18,7 +18,7 @@ dnnl::memory::desc layout_of(const TensorType& type);
 // Scratch memory is ours: the compiler places it in the arena.
 dnnl::primitive_attr with_user_scratch();
 
-// The only difference between the two major versions that we meet. 2.x describes an operation first, then asks for a
+// How the two major versions differ, as far as we meet it. 2.x describes an operation first, then asks for a
 // primitive descriptor of it, and keeps pointing at the description (and the hint) while the implementations are walked;
 // 3.x takes the same arguments in one step. `descriptor` is empty if nothing implements the operation.
 using Hint = dnnl::convolution_forward::primitive_desc;
@@ -30,6 +30,9 @@ struct Description {
   template <class... Arguments>
   explicit Description(std::nullptr_t, const Arguments&... arguments)
       : descriptor(cpu(), arguments..., with_user_scratch(), /*allow_empty=*/true) {}
+  template <class... Arguments>
+  explicit Description(const dnnl::primitive_attr& attributes, const Arguments&... arguments)
+      : descriptor(cpu(), arguments..., attributes, /*allow_empty=*/true) {}
   template <class... Arguments>
   explicit Description(const Hint& hint, const Arguments&... arguments)
       : descriptor(cpu(), arguments..., hint, with_user_scratch(), /*allow_empty=*/true) {}
@@ -45,6 +48,10 @@ struct Description {
       : operation(arguments...),
         descriptor(operation, with_user_scratch(), cpu(), /*allow_empty=*/true) {}
   template <class... Arguments>
+  explicit Description(const dnnl::primitive_attr& attributes, const Arguments&... arguments)
+      : operation(arguments...),
+        descriptor(operation, attributes, cpu(), /*allow_empty=*/true) {}
+  template <class... Arguments>
   explicit Description(const Hint& hint, const Arguments&... arguments)
       : operation(arguments...),
         descriptor(operation, with_user_scratch(), cpu(), hint, /*allow_empty=*/true) {}
@@ -52,6 +59,14 @@ struct Description {
   Description& operator=(const Description&) = delete;
 };
 #endif
+
+inline void append_relu(dnnl::post_ops& behind) {
+#if DNNL_VERSION_MAJOR >= 3
+  behind.append_eltwise(dnnl::algorithm::eltwise_relu, 0, 0);
+#else
+  behind.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
+#endif
+}
 
 // The kernel of `descriptor`, which will be given addresses in the order of `arguments` (DNNL_ARG_…).
 Primitive make_primitive(const dnnl::primitive_desc_base& descriptor,

@@ -96,6 +96,14 @@ struct EmittedTask {
   Kernel kernel;
 };
 
+// A copy of parameters, or of what follows from parameters and running statistics, made only when the store has changed.
+struct EmittedPack {
+  std::vector<Operand> parameters;
+  std::string key;  // of the layout: equal (parameters, key) are packed once for all tasks of a lane
+  std::size_t bytes = 0, scratch_bytes = 0;
+  Kernel kernel;    // reads the parameters, in their order, and writes the copy
+};
+
 // Collects the tasks of one pass of one node, in execution order.
 class Emitter {
  public:
@@ -103,9 +111,7 @@ class Emitter {
   virtual void task(EmittedTask task) = 0;
   // A private buffer of this pass; lives from its first writer to its last reader.
   virtual Operand temporary(std::size_t bytes) = 0;
-  // A copy of a parameter in the layout `key`, made by `kernel` (read 0 → write 0) whenever the parameter store has
-  // changed. Equal (parameter, key) are packed once for all tasks of the program.
-  virtual Operand pack(Operand parameter, std::string key, std::size_t bytes, Kernel kernel) = 0;
+  virtual Operand pack(EmittedPack pack) = 0;
   // Sums `count` values of f64 over all ranks, in place, between two tasks.
   virtual void collective(Operand temporary, std::int64_t count) = 0;
 };
@@ -183,7 +189,7 @@ class Op {
   // Shapes of the outputs; throws std::invalid_argument naming `node`, what was expected and what came.
   virtual std::vector<Shape> infer(std::string_view node, std::span<const Shape> inputs) const = 0;
   virtual Role output_role(int) const { return Role::activation; }
-  virtual std::vector<BackwardTask> backward() const = 0;
+  virtual std::vector<BackwardTask> backward() const = 0;  // empty: for programs without gradients only
   virtual bool updates_state() const { return false; }  // has a commit pass in training
 
   // Textbook: what forward keeps for backward (shapes), and the passes.

@@ -6,6 +6,7 @@
 #include "ops/add.hpp"
 #include "ops/attention_gate.hpp"
 #include "ops/batch_norm.hpp"
+#include "ops/convolution_batch_norm.hpp"
 #include "ops/relu.hpp"
 
 namespace autodidact::ops {
@@ -65,11 +66,37 @@ std::optional<Rewrite> BatchNormAddReluRule::match(const Graph& graph, NodeId ro
   return {};
 }
 
+namespace {
+// Of a batch norm without or with a tail, whatever nodes it covers: the same with the convolution in front of it.
+std::optional<Rewrite> with_convolution(const Graph& graph, Rewrite normalised) {
+  const auto* norm = dynamic_cast<const BatchNorm*>(normalised.op.get());
+  const ValueId x = normalised.inputs[BatchNorm::kX];
+  const NodeId node = graph.value(x).producer;
+  const auto* convolution = op_of<Convolution>(graph, node);
+  if (convolution == nullptr || !used_once(graph, x)) return {};
+  Rewrite folded{{node}, std::make_shared<const ConvolutionBatchNorm>(convolution->geometry, norm->options.epsilon, norm->tail),
+                 graph.node(node).inputs};
+  folded.covers.insert(folded.covers.end(), normalised.covers.begin(), normalised.covers.end());
+  folded.inputs.insert(folded.inputs.end(), normalised.inputs.begin() + BatchNorm::kGamma, normalised.inputs.end());
+  return folded;
+}
+}  // namespace
+
+std::optional<Rewrite> ConvolutionBatchNormRule::match(const Graph& graph, NodeId root, Mode mode) const {
+  if (mode != Mode::infer) return {};
+  if (auto rewrite = BatchNormAddReluRule().match(graph, root, mode)) return with_convolution(graph, *std::move(rewrite));
+  if (auto rewrite = BatchNormReluRule().match(graph, root, mode)) return with_convolution(graph, *std::move(rewrite));
+  const auto* norm = op_of<BatchNorm>(graph, root);
+  if (norm == nullptr) return {};
+  return with_convolution(graph, {{root}, graph.node(root).op, graph.node(root).inputs});
+}
+
 std::span<const FusionRule* const> fusion_rules() {
   static const BatchNormReluRule batch_norm_relu;
   static const BatchNormAddReluRule batch_norm_add_relu;
   static const AttentionGateRule attention_gate;
-  static const std::array<const FusionRule*, 3> rules{&batch_norm_add_relu, &batch_norm_relu,
+  static const ConvolutionBatchNormRule convolution_batch_norm;
+  static const std::array<const FusionRule*, 4> rules{&convolution_batch_norm, &batch_norm_add_relu, &batch_norm_relu,
                                                       &attention_gate};
   return rules;
 }

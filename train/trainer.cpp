@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "train/errors.hpp"
 
@@ -30,7 +31,7 @@ Trainer::Trainer(TrainerOptions options, engine::Lanes& lanes)
   model::initialise(store_, options_.seed, options_.initialise);
 }
 
-void Trainer::feed(engine::Program& program, const data::Batch& batch) const {
+void Trainer::feed(engine::Program& program, const data::Batch& batch, double label_smoothing) {
   const bool reference = program.number_type() == engine::DType::f64;
   const auto feed_labels = [&](const char* name, std::span<const std::int32_t> labels) {
     if (!program.inputs().contains(name)) return;
@@ -42,17 +43,21 @@ void Trainer::feed(engine::Program& program, const data::Batch& batch) const {
   feed_labels("labels", batch.labels);
   feed_labels("second_labels", batch.second_labels.empty() ? batch.labels : batch.second_labels);
   // The other scalars are the same in every step.
-  for (const auto& [name, value] : {std::pair{"scalar/mix", batch.weight}, {"scalar/smoothing", options_.label_smoothing}})
+  for (const auto& [name, value] : {std::pair{"scalar/mix", batch.weight}, {"scalar/smoothing", label_smoothing}})
     if (program.inputs().contains(name)) program.set(name, {&value, 1});
 }
 
 namespace {
+[[noreturn]] void refuse_to_evaluate(std::string_view value) {
+  throw NumericalError(fmt::format("{} of a batch to evaluate is not finite: the weights are too large", value));
+}
+
 // The largest of numbers that are none would pass for an answer.
 void require_finite_logits(const engine::Program& program) {
   for (const auto& [name, terminal] : program.outputs()) {
     const auto logits = program.view(name);
     if (!std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); }))
-      throw NumericalError(fmt::format("{} of a batch to evaluate is not finite: the weights are too large", name));
+      refuse_to_evaluate(name);
   }
 }
 }  // namespace
@@ -83,7 +88,7 @@ engine::Program& Trainer::prepare(std::int64_t batch) {
 StepLoss Trainer::step(const data::Batch& batch, double learning_rate, Tally* tally) {
   const auto count = static_cast<std::int64_t>(batch.count);
   engine::Program& program = prepare(count);
-  feed(program, batch);
+  feed(program, batch, options_.label_smoothing);
   executor_.run(program, store_);
 
   const StepLoss loss = losses(program);
@@ -115,10 +120,14 @@ void Trainer::explain_failure(engine::Program& program, double loss, double norm
 
 ExitAccuracies Trainer::evaluate(data::Loader& loader) {
   Tally tally(options_.ensemble);
+  bool first = true;
   while (const data::Batch* batch = loader.next()) {
     engine::Program& program = programs_.inference(static_cast<std::int64_t>(batch->count));
     feed(program, *batch);
-    executor_.run(program, store_);
+    // The library's ReLU makes 0 of what is no number (ops/convolution_batch_norm.hpp): weights that overflow show in the values
+    // between, whatever the image, and not always in the logits.
+    if (!std::exchange(first, false)) executor_.run(program, store_);
+    else if (const auto bad = executor_.run_checked(program, store_)) refuse_to_evaluate(bad->tensor);
     require_finite_logits(program);
     tally.add(program, batch->labels);
   }

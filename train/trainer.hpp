@@ -48,8 +48,12 @@ class Trainer {
   // tensor that went wrong, if the loss or a gradient is not finite; parameters and statistics are then as they were.
   StepLoss step(const data::Batch& batch, double learning_rate, Tally* tally = nullptr);
 
-  // Accuracies over one pass of the loader's current epoch, by the running statistics. Throws NumericalError if a logit is not finite.
+  // Accuracies over one pass of the loader's current epoch, by the running statistics. Throws NumericalError if a logit,
+  // or any value of the first batch, is not finite.
   ExitAccuracies evaluate(data::Loader& loader);
+
+  // Writes images and labels into the inputs of a program for batches of this size, whatever its number type.
+  static void feed(engine::Program& program, const data::Batch& batch, double label_smoothing = 0);
 
   engine::ParameterStore& store() { return store_; }
   const engine::ParameterStore& store() const { return store_; }
@@ -59,7 +63,6 @@ class Trainer {
   const TrainerOptions& options() const { return options_; }
 
  private:
-  void feed(engine::Program& program, const data::Batch& batch) const;
   StepLoss losses(const engine::Program& program) const;
   [[noreturn]] void explain_failure(engine::Program& program, double loss, double norm);
 

@@ -8,13 +8,6 @@
 
 namespace autodidact::engine::compile_passes {
 
-struct EmittedPack {
-  Operand parameter;
-  std::string key;
-  std::size_t bytes = 0;
-  Kernel kernel;
-};
-
 class Emission final : public Emitter {
  public:
   explicit Emission(Communicator& communicator) : communicator_(communicator) {}
@@ -28,8 +21,8 @@ class Emission final : public Emitter {
     temporaries.push_back(bytes);
     return {Operand::Kind::temporary, static_cast<int>(temporaries.size()) - 1};
   }
-  Operand pack(Operand parameter, std::string key, std::size_t bytes, Kernel kernel) override {
-    packs.push_back({parameter, std::move(key), bytes, std::move(kernel)});
+  Operand pack(EmittedPack pack) override {
+    packs.push_back(std::move(pack));
     return {Operand::Kind::packed, static_cast<int>(packs.size()) - 1};
   }
   void collective(Operand temporary, std::int64_t count) override {

@@ -48,6 +48,7 @@ Graph fuse(const Graph& graph, const CompileOptions& options) {
     for (const FusionRule* rule : options.fusions) {
       auto rewrite = rule->match(graph, root, options.mode);
       if (!rewrite || !hides_nothing(graph, *rewrite, visible)) continue;
+      if (options.gradients && rewrite->op->backward().empty()) continue;
       if (std::any_of(rewrite->covers.begin(), rewrite->covers.end(),
                       [&](NodeId id) { return gone.contains(id); }))
         continue;

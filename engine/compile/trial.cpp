@@ -79,7 +79,10 @@ TrialLayout::TrialLayout(const Query& query, const Candidate& candidate, const s
     else type = operand_type(query, candidate, keeps, operand);
     if (places_.emplace(operand, Place{end_, type}).second) end_ += aligned(type.bytes()) + kAlignment;
   };
-  for (const EmittedPack& pack : emission.packs) add(pack.parameter);
+  for (const EmittedPack& pack : emission.packs) {
+    for (const Operand& operand : pack.parameters) add(operand);
+    scratch_ = std::max(scratch_, pack.scratch_bytes);
+  }
   for (const EmittedTask& task : emission.tasks) {
     for (const Operand& operand : task.reads) add(operand);
     for (const Operand& operand : task.writes) add(operand);
@@ -92,14 +95,19 @@ Trial::Trial(const Query& query, const Candidate& candidate, const std::vector<T
     : lane_(lane), emission_(emitted(candidate)), layout_(query, candidate, keeps, emission_) {
   playground().reserve(layout_.bytes());
   for (const auto& [operand, place] : layout_.places())
-    if (place.type.dtype == DType::f32) fill(place.type, at<float>(place.offset), lane);
+    if (place.type.dtype == DType::f32) {
+      fill(place.type, at<float>(place.offset), lane);
+      // A variance is positive.
+      if (operand.kind == Operand::Kind::input && query.node.op->inputs()[static_cast<std::size_t>(operand.index)].role == Role::statistic)
+        for (std::int64_t i = 0; i < place.type.elements(); ++i) at<float>(place.offset)[i] += 1;
+    }
 }
 
 double Trial::run() {
   const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < static_cast<int>(emission_.packs.size()); ++i) {
     const EmittedPack& pack = emission_.packs[static_cast<std::size_t>(i)];
-    call({pack.parameter}, {{Operand::Kind::packed, i}}, pack.kernel);
+    call(pack.parameters, {{Operand::Kind::packed, i}}, pack.kernel);
   }
   for (const EmittedTask& task : emission_.tasks) call(task.reads, task.writes, task.kernel);
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();

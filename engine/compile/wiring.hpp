@@ -82,6 +82,6 @@ class Wiring {
   std::vector<Chosen> chosen_;                 // per node
   std::vector<bool> private_;                  // per value: read in the lane that makes it only, and not by the caller
   std::vector<bool> dropped_;                  // per value: not kept for backward, and not yet made again
-  std::map<std::string, int> packed_;          // parameter, key, lane → buffer
+  std::map<std::string, int> packed_;          // parameters, key, lane → buffer
 };
 }  // namespace autodidact::engine::compile_passes

@@ -110,12 +110,17 @@ void Wiring::push(const Current& now, std::string suffix, std::vector<int> reads
 
 void Wiring::add_packs(Current& now, Emission& emission) {
   for (EmittedPack& pack : emission.packs) {
-    const ValueId id = now.node.inputs[static_cast<std::size_t>(pack.parameter.index)];
-    const std::string& name = draft_.graph.value(id).name;
-    const auto [entry, fresh] = packed_.emplace(fmt::format("{} {} {}", name, pack.key, now.lane), -1);
+    std::vector<int> reads;
+    std::string names;
+    for (const Operand& parameter : pack.parameters) {
+      const ValueId id = now.node.inputs[static_cast<std::size_t>(parameter.index)];
+      reads.push_back(base(id));
+      names += (names.empty() ? "" : ", ") + draft_.graph.value(id).name;
+    }
+    const auto [entry, fresh] = packed_.emplace(fmt::format("{} {} {}", names, pack.key, now.lane), -1);
     if (fresh) {
-      entry->second = new_blob(name + " packed", pack.bytes, {Region::own, 0});
-      push(now, "pack", {base(id)}, {entry->second}, std::move(pack.kernel), 0, true);
+      entry->second = new_blob(names + " packed", pack.bytes, {Region::own, 0});
+      push(now, "pack", std::move(reads), {entry->second}, std::move(pack.kernel), pack.scratch_bytes, true);
     }
     now.packs.push_back(entry->second);
   }

@@ -36,3 +36,31 @@ TEST_CASE("bench floor measures, so it refuses not to") {
   CHECK(outcome.status == 2);
   CHECK(ends_with_sentence(outcome.err));
 }
+
+TEST_CASE("bench infer: the figures of inference, without those of training") {
+  const Outcome outcome = run("bench infer --batch 4 --steps 2 --plan-cache off --json -" + kTinyNetwork + kTinyImages);
+  INFO(outcome.err);
+  REQUIRE(outcome.status == 0);
+  const auto json = nlohmann::json::parse(outcome.out);
+  for (const char* key : {"median_s", "min_s", "first_step_s", "images_per_s", "peak_rss_bytes", "arena_bytes", "floor_s"})
+    CHECK(json.at(key).get<double>() > 0);
+  CHECK(!json.contains("recompute"));
+}
+
+TEST_CASE("bench step --check: the step that is timed is held against the textbook") {
+  const Outcome outcome = run("bench step --check --batch 4 --steps 1 --choose fixed --json -" + kTinyNetwork + kTinyImages);
+  INFO(outcome.err);
+  REQUIRE(outcome.status == 0);
+  CHECK(contains(outcome.err, "against the textbook in f64"));
+  const auto json = nlohmann::json::parse(outcome.out);
+  CHECK(json.at("peak_rss_bytes").is_null());
+  const auto check = json.at("check");
+  CHECK(check.at("errors").size() > 50);
+  for (const auto& [name, error] : check.at("errors").items()) CHECK(error.get<double>() <= check.at("tolerance").get<double>());
+}
+
+TEST_CASE("bench: --check belongs to the step") {
+  const Outcome outcome = run("bench infer --check" + kTinyNetwork + kTinyImages);
+  CHECK(outcome.status == 2);
+  CHECK(ends_with_sentence(outcome.err));
+}

@@ -35,7 +35,7 @@ class PlayedRanks final : public engine::Emitter {
     CHECK(bytes == sizeof(double));
     return {Operand::Kind::temporary, 0};
   }
-  Operand pack(Operand, std::string, std::size_t, engine::Kernel) override { return {}; }
+  Operand pack(engine::EmittedPack) override { return {}; }
   void collective(Operand temporary, std::int64_t count) override {
     CHECK(temporary.kind == Operand::Kind::temporary);
     CHECK(count == 1);

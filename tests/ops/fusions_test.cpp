@@ -2,8 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include "engine/compile/compile.hpp"
 #include "ops/add.hpp"
 #include "ops/batch_norm.hpp"
+#include "ops/convolution_batch_norm.hpp"
 #include "ops/relu.hpp"
 
 namespace {
@@ -119,4 +121,50 @@ TEST_CASE("fusions: a ReLU behind anything else is left alone") {
   CHECK(!match(graph, engine::apply(graph, "second", ops::Relu(), {graph.find("relu")})));
   CHECK(!match(graph, engine::apply(graph, "third", ops::Relu(),
                                     {add(graph, input(graph, "a"), input(graph, "b"))})));
+}
+
+TEST_CASE("fusions: a convolution takes its batch norm with it, in inference only") {
+  Graph graph;
+  const ValueId x = input(graph, "x"), z = input(graph, "z");
+  const ValueId convolved = engine::apply(graph, "conv", ops::Convolution({.pad_h = 1, .pad_w = 1}),
+                                          {x, graph.parameter("w", {8, 8, 3, 3})});
+  const ValueId normalised = batch_norm(graph, "bn", convolved);
+  const auto folded = [&](ValueId root, Mode mode) {
+    return ops::ConvolutionBatchNormRule().match(graph, graph.value(root).producer, mode);
+  };
+  SUBCASE("alone") {
+    const auto rewrite = folded(normalised, Mode::infer);
+    REQUIRE(rewrite);
+    CHECK(rewrite->op->kind() == "convolution_batch_norm");
+    CHECK(dynamic_cast<const ops::ConvolutionBatchNorm&>(*rewrite->op).epsilon == 0.25);
+    CHECK(rewrite->covers.size() == 2);
+    CHECK(!folded(normalised, Mode::train));
+    CHECK(!folded(convolved, Mode::infer));
+  }
+  SUBCASE("with a ReLU") {
+    const auto rewrite = folded(relu(graph, normalised), Mode::infer);
+    REQUIRE(rewrite);
+    CHECK(rewrite->op->kind() == "convolution_batch_norm_relu");
+    CHECK(rewrite->covers.size() == 3);
+  }
+  SUBCASE("with a sum and a ReLU") {
+    const auto rewrite = folded(relu(graph, add(graph, z, normalised)), Mode::infer);
+    REQUIRE(rewrite);
+    CHECK(rewrite->op->kind() == "convolution_batch_norm_add_relu");
+    CHECK(rewrite->covers.size() == 4);
+    CHECK(rewrite->inputs.size() == 7);
+    CHECK(rewrite->inputs.front() == x);
+    CHECK(rewrite->inputs.back() == z);
+  }
+  SUBCASE("not where somebody else reads what was convolved") {
+    engine::apply(graph, "other", ops::Relu(), {convolved});
+    CHECK(!folded(normalised, Mode::infer));
+  }
+  SUBCASE("not where gradients are wanted: it has no backward") {
+    graph.output("y", normalised);
+    engine::Lanes lanes(1);
+    engine::CompileOptions options{.mode = Mode::infer, .choose = engine::Choose::fixed, .cotangents = {"y"},
+                                   .fusions = ops::fusion_rules()};
+    CHECK(engine::compile(graph, options, lanes).gradients().size() == 3);
+  }
 }

@@ -19,7 +19,7 @@ class TaskList final : public engine::Emitter {
 
   void task(engine::EmittedTask task) override { tasks.push_back(std::move(task)); }
   engine::Operand temporary(std::size_t) override { throw std::logic_error("a temporary"); }
-  engine::Operand pack(engine::Operand, std::string, std::size_t, engine::Kernel) override {
+  engine::Operand pack(engine::EmittedPack) override {
     throw std::logic_error("a pack");
   }
   void collective(engine::Operand, std::int64_t) override {}

@@ -124,9 +124,9 @@ class WatchedEmitter final : public Emitter {
     to_.task(std::move(task));
   }
   Operand temporary(std::size_t bytes) override { return to_.temporary(bytes); }
-  Operand pack(Operand parameter, std::string key, std::size_t bytes, Kernel kernel) override {
-    return to_.pack(parameter, std::move(key), bytes,
-                    watched(std::move(kernel), census_, exit_, pass_));
+  Operand pack(engine::EmittedPack pack) override {
+    pack.kernel = watched(std::move(pack.kernel), census_, exit_, pass_);
+    return to_.pack(std::move(pack));
   }
   void collective(Operand temporary, std::int64_t count) override {
     to_.collective(temporary, count);

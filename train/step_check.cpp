@@ -1,0 +1,83 @@
+#include "train/step_check.hpp"
+
+#include <algorithm>
+
+#include "engine/gradient_check.hpp"
+#include "model/distillation_loss.hpp"
+
+namespace autodidact::train {
+namespace {
+using engine::ParameterStore, engine::Program, engine::Section;
+
+double products_forward(const engine::Graph& graph) {
+  double products = 0;
+  for (const engine::Node& node : graph.nodes()) {
+    if (node.op->kind() != "convolution") continue;
+    const engine::Shape& w = graph.value(node.inputs[1]).shape;
+    products += static_cast<double>(graph.value(node.outputs[0]).shape.count()) * static_cast<double>(w.count() / w[0]);
+  }
+  return products;
+}
+
+// Everything that a step writes, by name.
+std::map<std::string, std::vector<double>> results(const Program& program, const ParameterStore& store) {
+  std::map<std::string, std::vector<double>> all;
+  for (const auto& [name, terminal] : program.outputs())
+    if (name.starts_with("loss/")) all[name] = program.get(name);
+  for (const std::string& name : program.gradients())
+    all["d/" + name] = store.get(Section::gradients, *store.layout().parameter(name));
+  for (const engine::Slot& slot : store.layout().states()) all[slot.name] = store.get(Section::staged_states, slot);
+  return all;
+}
+
+Program plain_program(const engine::Graph& graph, engine::Backend backend, engine::Lanes& lanes) {
+  engine::CompileOptions options;
+  options.backend = backend;
+  options.choose = engine::Choose::direct;
+  options.reuse = false;
+  options.lanes = false;
+  for (const auto& [name, value] : graph.outputs())
+    if (name.starts_with("loss/")) options.outputs.push_back(name);
+  return engine::compile(graph, options, lanes);
+}
+
+std::map<std::string, std::vector<double>> expected(Trainer& trainer, const data::Batch& batch, const engine::Graph& graph,
+                                                    engine::Backend backend) {
+  engine::Lanes& lanes = trainer.executor().lanes();
+  Program program = plain_program(graph, backend, lanes);
+  for (const auto& [name, value] : model::loss_scalars(trainer.programs().recipe(), static_cast<std::int64_t>(batch.count)))
+    if (program.inputs().contains(name)) program.set(name, {&value, 1});
+  ParameterStore store(trainer.programs().layout(), program.number_type());
+  for (const engine::Slot& slot : store.layout().parameters())
+    store.set(Section::values, slot, trainer.store().get(Section::values, slot));
+  for (const engine::Slot& slot : store.layout().states())
+    store.set(Section::states, slot, trainer.store().get(Section::states, slot));
+  store.touched();
+  Trainer::feed(program, batch);
+  engine::Executor(lanes).run(program, store);
+  return results(program, store);
+}
+}  // namespace
+
+bool StepCheck::passed() const {
+  return std::all_of(errors.begin(), errors.end(), [&](const auto& error) { return error.second <= tolerance(); });
+}
+
+StepCheck check_step(Trainer& trainer, const data::Batch& batch) {
+  const auto count = static_cast<std::int64_t>(batch.count);
+  Program& program = trainer.prepare(count);
+  Trainer::feed(program, batch);
+  trainer.executor().run(program, trainer.store());
+  const auto ours = results(program, trainer.store());
+  trainer.store().discard();
+
+  const engine::Graph graph = training_graph(trainer.programs().network(), trainer.programs().recipe(), count);
+  const bool small = products_forward(graph) <= kTextbookProducts;
+  const auto theirs = expected(trainer, batch, graph, small ? engine::Backend::reference : engine::Backend::fast);
+  StepCheck check;
+  check.against = small ? "the textbook in f64" : "direct algorithms, nothing fused, reused or side by side";
+  for (const engine::Task& task : program.tasks()) check.winograd |= task.candidate == "winograd";
+  for (const auto& [name, numbers] : theirs) check.errors[name] = engine::relative_error(ours.at(name), numbers);
+  return check;
+}
+}  // namespace autodidact::train

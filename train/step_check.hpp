@@ -1,0 +1,36 @@
+// train/step_check.hpp: does a compiled step compute the gradients that it should? Whole, as it is run: chosen, fused, in lanes,
+// with memory reused and Winograd where it was chosen.
+//
+// Small problems are held against the textbook in f64 (engine::Backend::reference), at most kTextbookProducts of them forward:
+// some ten seconds. Larger ones against a program of the same library without any of that: direct algorithms, nothing fused,
+// recomputed or reused, every task wide and in list order, which the tests hold against the textbook on small problems. It
+// needs several times the memory of a step.
+#pragma once
+#include <map>
+#include <string>
+
+#include "train/trainer.hpp"
+
+namespace autodidact::train {
+
+// Products of weights and pixels in the forward convolutions of a step.
+inline constexpr double kTextbookProducts = 4e9;
+
+// ‖ours − theirs‖₂ / ‖theirs‖₂ of one tensor. Sums that are rounded otherwise differ by 1e-5; but a number near zero may come to
+// lie on the other side of a ReLU, and then its whole gradient is there or not: 1/√n of a tensor that n numbers make, 2e-2 for
+// the 2048 of four images at the end of a branch. Of numbers near 1, 1e-7 change sides with direct algorithms, next to none in a
+// step, and 1e-5 with Winograd, several in each layer: ResNet-18 then shows up to 3e-2 with 4 images and 1e-2 with 32. What is
+// computed wrongly differs by more than either.
+inline constexpr double kDirectStepTolerance = 3e-2, kWinogradStepTolerance = 1e-1;
+
+struct StepCheck {
+  std::string against;  // what it was compared with
+  bool winograd = false;
+  std::map<std::string, double> errors;  // of the losses, of each gradient ("d/NAME") and of each new running statistic
+  double tolerance() const { return winograd ? kWinogradStepTolerance : kDirectStepTolerance; }
+  bool passed() const;
+};
+
+// Of the program that `trainer` runs for batches of this size, with its weights as they are; it learns nothing from it.
+StepCheck check_step(Trainer& trainer, const data::Batch& batch);
+}  // namespace autodidact::train
