@@ -126,13 +126,12 @@ class Page {
     put("<td>{}</td></tr>", std::isfinite(row.loss) ? fmt::format("{:.4f}", row.loss) : "–");
   }
 
-  void table_of_epochs(const char* style) {
-    put("<div class=\"scroll\"><table class=\"{}\">", style);
-  }
+  // Closed by "</table></div>"; wide tables scroll on narrow screens.
+  void open_table(const char* style) { put("<div class=\"scroll\"><table class=\"{}\">", style); }
 
   void accuracy_table(const RunRecord& run, const std::vector<MetricsRow>& epochs) {
     const MetricsRow& best = best_epoch(epochs);
-    table_of_epochs("figures");
+    open_table("figures");
     put("<caption>Accuracy in % on the {} part, where the best epoch is the one with the best {}; training loss.</caption>",
         judged_on(run), std::isfinite(best.accuracies.ensemble) ? "ensemble" : "exit 4/4");
     put("<thead><tr><td></td>");
@@ -146,7 +145,7 @@ class Page {
   void epochs_table(const std::vector<MetricsRow>& epochs) {
     const std::size_t stride = (epochs.size() + kMostEpochsListed - 1) / kMostEpochsListed;
     put("<details><summary>{} as a table</summary>", stride == 1 ? "Every epoch" : fmt::format("One epoch in {}", stride));
-    table_of_epochs("epochs");
+    open_table("epochs");
     put("<thead><tr><th scope=\"col\">epoch</th>");
     head_cells();
     put("<th scope=\"col\">loss</th></tr></thead>\n<tbody>");
@@ -163,7 +162,7 @@ class Page {
       const auto columns = columns_of(best_epoch(epochs.back()).accuracies);
       for (std::size_t k = 0; k < kColumns; ++k) best[k] = std::fmax(best[k], columns[k]);
     }
-    table_of_epochs("figures");
+    open_table("figures");
     put("<caption>Accuracy in % of each run’s best epoch, on the part that it was picked on; the largest of each column is bold. "
         "Images a second: median.</caption>\n<thead><tr><th scope=\"col\">run</th><th scope=\"col\">epoch</th>");
     head_cells();
@@ -204,7 +203,8 @@ class Page {
       put("<p>None.</p>");
       return;
     }
-    put("<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">option</th>");
+    open_table("differences");
+    put("<thead><tr><th scope=\"col\">option</th>");
     for (const std::string& name : names_) put("<th scope=\"col\">{}</th>", escaped(name));
     put("</tr></thead>\n<tbody>");
     for (const auto& [key, all] : values) {

@@ -43,8 +43,8 @@ summary{cursor:pointer}
 dt{color:var(--soft)}
 dd{margin:0;text-align:right;overflow-wrap:anywhere;font-variant-numeric:tabular-nums}
 @media (max-width:44rem){main{padding-top:2rem}.pair{display:block}.config{columns:1}}
-@media print{@page{margin:16mm}body{font-size:10pt}main{max-width:none;padding:0}
-section{break-before:page;border:0;margin-top:0;padding-top:0}section:first-of-type{break-before:auto;margin-top:1.5rem}
+@media print{@page{margin:14mm}html{font-size:11px}body{font-size:1rem}main{max-width:none;padding:0}.scroll{overflow:visible}
+th,td{padding:.35rem .4rem}.config{columns:3;column-gap:2rem}section{break-before:page;border:0;margin:0;padding:0}
 figure,.pair,.figures,.note{break-inside:avoid}h3,h2.part{break-after:avoid}details:not([open]){display:none}}
 )css";
 
