@@ -63,7 +63,7 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
 }  // namespace
 
 std::span<const Command> commands() {
-  static const std::array<Command, 9> all{{
+  static const std::array<Command, 10> all{{
       {"train", "train a multi-exit network and write its run directory", run_train},
       {"eval", "accuracy of every exit and of the ensemble", run_eval},
       {"init", "write freshly initialised weights", run_init},
@@ -72,6 +72,7 @@ std::span<const Command> commands() {
       {"trace", "one training step with every value and gradient written to a file", run_trace},
       {"bench", "time the training step, and what it could be at best", run_bench},
       {"data", "statistics of a data set, a contact sheet of its augmentation, one operation on one image", run_data},
+      {"report", "one HTML page about one or several runs", run_report},
       {"info", "this machine, its libraries, and the memory a model needs", run_info},
   }};
   return all;

@@ -9,6 +9,7 @@
 #include "cli/augment_arguments.hpp"
 #include "cli/command.hpp"
 #include "train/progress.hpp"
+#include "train/run_record.hpp"
 #include "train/training_run.hpp"
 
 namespace autodidact::cli {
@@ -173,15 +174,16 @@ void report(const train::RunOptions& run, const train::RunResult& result, const 
 
 int run_train(const Arguments& arguments) {
   TrainArguments train_arguments;
-  App app("train", "Trains a multi-exit network; writes metrics.jsonl, config.toml, last.safetensors, best.safetensors and "
+  App app("train", "Trains a multi-exit network; writes metrics.jsonl, metrics.csv, config.toml, last.safetensors, best.safetensors and "
                    "exits.svg into --out.");
   train_arguments.declare(*app);
   app.parse(arguments);
   train_arguments.check();
   std::signal(SIGPIPE, SIG_IGN);  // a reader of the progress that goes away must not end the training
   const data::Source source = data::open_source(train_arguments.data);
-  const train::RunOptions run = train_arguments.options(source, app.config_text());
+  train::RunOptions run = train_arguments.options(source, app.config_text());
   engine::Lanes lanes(train_arguments.compile.threads);
+  run.config_text.insert(0, train::describe_machine(lanes.layout().wide));
   announce(run, source, lanes);
   const train::RunResult result = train::run_training(run, source, lanes);
   if (result.signal != 0) end_by_signal(run, result);

@@ -7,12 +7,13 @@
 #include <cmath>
 #include <cstddef>
 #include <iterator>
-#include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
 
 #include "train/chart_axis.hpp"
+#include "train/chart_colors.hpp"
+#include "train/markup.hpp"
 
 namespace autodidact::train {
 namespace {
@@ -25,49 +26,11 @@ constexpr std::size_t kLegendNameMax = 24;
 constexpr std::size_t kMarkersUpTo = 40;  // more points than these and the markers hide the line
 constexpr double kPixelsPerTickX = 70, kPixelsPerTickY = 48;
 constexpr double kLargestValue = 1e100;  // beyond it differences could overflow; treated as missing
-
-constexpr std::string_view kInk = "#1f2933", kInkSoft = "#5b6875", kGrid = "#e6eaee";
-constexpr std::string_view kAxis = "#9aa5b1", kPaper = "#ffffff";
-// Okabe & Ito, "Color universal design", 2008, without the yellow that is too pale for lines on white.
-constexpr std::array<std::string_view, 6> kPalette{"#0072b2", "#d55e00", "#009e73",
-                                                   "#cc79a7", "#56b4e9", "#e69f00"};
-constexpr std::array<std::string_view, kExits> kExitColors{"#8fc1e3", "#4a94c9", "#1f67a3",
-                                                           "#0b3556"};
-constexpr std::string_view kEnsembleColor = "#d9541e";
+/// Series beyond the palette take its colours again, with a line that is broken.
+constexpr std::array<std::string_view, 3> kDashes{"", "7 4", "2 4"};
 
 bool is_drawn(const ChartPoint& point) {
   return std::abs(point.x) < kLargestValue && std::abs(point.y) < kLargestValue;
-}
-
-/// Text as XML can hold it: valid UTF-8, no control characters, no markup.
-std::string escaped(const std::string& text) {
-  using nlohmann::json;
-  const std::string utf8 =
-      json::parse(json(text).dump(-1, ' ', false, json::error_handler_t::replace))
-          .get<std::string>();
-  std::string result;
-  for (const char c : utf8) {
-    switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      case '\'':
-        result += "&#39;";
-        break;
-      default:
-        result += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
-    }
-  }
-  return result;
 }
 
 /// Cut to the legend's width, between characters of UTF-8.
@@ -89,7 +52,9 @@ class Drawing {
       if (std::none_of(series.points.begin(), series.points.end(), is_drawn)) continue;
       const std::string color =
           series.color.empty() ? std::string(kPalette[i % kPalette.size()]) : series.color;
-      lines_.push_back({&series, color, last_value(series)});
+      const std::string_view dash = kDashes[i / kPalette.size() % kDashes.size()];
+      const std::string dashes = dash.empty() ? "" : fmt::format(R"( stroke-dasharray="{}")", dash);
+      lines_.push_back({&series, color, dashes, last_value(series)});
     }
     lay_out();
   }
@@ -116,6 +81,7 @@ class Drawing {
   struct Line {
     const ChartSeries* series;
     std::string color;
+    std::string dashes;  // an attribute, or nothing
     std::string last_value;
   };
 
@@ -138,7 +104,7 @@ class Drawing {
       widest = std::max(widest, static_cast<double>(characters) * kCharacterWidth);
     }
     const double legend =
-        lines_.empty() ? 0 : std::min(kLegendGap + kLegendSwatch + 8 + widest, 0.45 * chart_.width);
+        lines_.empty() || !chart_.legend ? 0 : std::min(kLegendGap + kLegendSwatch + 8 + widest, 0.45 * chart_.width);
     left_ = kMarginLeft;
     top_ = kMarginTop;
     right_ = chart_.width - kMarginRight - legend;
@@ -202,8 +168,8 @@ class Drawing {
       pen_down = is_drawn(point);
     }
     put(R"(<g stroke="{}"><title>{}</title>)", line.color, escaped(line.series->name));
-    put(R"(<path d="{}" fill="none" stroke-width="{}" stroke-linejoin="round" stroke-linecap="round"/>)",
-        path, has_markers ? 2.2 : 1.5);
+    put(R"(<path d="{}" fill="none" stroke-width="{}" stroke-linejoin="round" stroke-linecap="round"{}/>)",
+        path, has_markers ? 2.2 : 1.5, line.dashes);
     if (has_markers) {
       for (const ChartPoint& point : line.series->points) {
         if (!is_drawn(point)) continue;
@@ -215,11 +181,12 @@ class Drawing {
   }
 
   void draw_legend() {
+    if (!chart_.legend) return;
     const double x = right_ + kLegendGap, end = chart_.width - kMarginRight;
     double y = top_ + 10;
     for (const Line& line : lines_) {
-      put(R"(<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" stroke="{}" stroke-width="3" stroke-linecap="round"/>)",
-          x + 2, y - 4, x + kLegendSwatch - 4, y - 4, line.color);
+      put(R"(<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" stroke="{}" stroke-width="3" stroke-linecap="round"{}/>)",
+          x + 2, y - 4, x + kLegendSwatch - 4, y - 4, line.color, line.dashes);
       put(R"(<text x="{:.1f}" y="{:.1f}">{}</text>)", x + kLegendSwatch + 4, y,
           escaped(shortened(line.series->name)));
       put(R"(<text x="{:.1f}" y="{:.1f}" text-anchor="end" fill="{}">{}</text>)", end, y, kInkSoft,

@@ -35,6 +35,7 @@ struct LineChart {
   std::vector<ChartSeries> series;
   int width = 760;  ///< pixels
   int height = 440;
+  bool legend = true;  ///< a single series that the title names needs none
 };
 
 /// The SVG document. Throws std::invalid_argument where the chart is smaller than 320×200 or a colour is not "#rrggbb".

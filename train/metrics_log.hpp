@@ -14,12 +14,15 @@
 //
 // Accuracies are in percent. What was not measured or is not finite is null (JSON knows no NaN). Numbers have the fewest
 // digits that read back to the same double.
+// Beside it metrics.csv has the same numbers for spreadsheets, a column each: exits is exit1 … exit4, null is an empty field. The log
+// is the truth: the CSV is made anew from it whenever it is opened.
 // Every line is one write, so a crash loses no line that was logged and another process never reads half of one.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "train/exit_accuracies.hpp"
 #include "train/file_descriptor.hpp"
@@ -41,16 +44,28 @@ struct MetricsRow {
 /// One line without the line's end.
 std::string to_json_line(const MetricsRow& row);
 
+/// The row that to_json_line wrote. Keys that it does not know are passed over, those that are missing are kMissing. Throws
+/// std::invalid_argument that says what is wrong with the line.
+MetricsRow from_json_line(std::string_view line);
+
+/// The first line of metrics.csv, and one for a row; without the line's end.
+std::string csv_header();
+std::string to_csv_line(const MetricsRow& row);
+
 class MetricsLog {
  public:
-  /// Appends to `path`, which is created where it is missing. Throws ResourceError.
+  /// Appends to `path`, which is created where it is missing, and to the .csv beside it. Throws ResourceError.
   explicit MetricsLog(std::filesystem::path path);
   /// Throws ResourceError, as when the disk is full; a line begun is then taken back.
   void append(const MetricsRow& row);
 
  private:
-  std::filesystem::path path_;
-  FileDescriptor file_;
+  struct File {
+    std::filesystem::path path;
+    FileDescriptor descriptor;
+    void append(std::string line) const;
+  };
+  File json_, csv_;
 };
 
 }  // namespace autodidact::train

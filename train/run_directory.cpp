@@ -20,8 +20,9 @@ namespace autodidact::train {
 namespace fs = std::filesystem;
 namespace {
 
-std::array<fs::path, 5> files_of(const RunDirectory& run) {
-  return {run.metrics(), run.config(), run.last_weights(), run.best_weights(), run.exits_chart()};
+std::array<fs::path, 6> files_of(const RunDirectory& run) {
+  return {run.metrics(),      run.metrics_csv(),  run.config(),
+          run.last_weights(), run.best_weights(), run.exits_chart()};
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The folder that one training run writes: `train --out DIR`.
 //
 //   metrics.jsonl       what was measured, a line per log point    (train/metrics_log.hpp)
+//   metrics.csv         the same, for spreadsheets
 //   config.toml         every option as used; `--config` takes it back
 //   last.safetensors    weights after the newest epoch             (train/safetensors.hpp)
 //   best.safetensors    weights of the epoch with the best ensemble
@@ -32,6 +33,7 @@ class RunDirectory {
 
   const std::filesystem::path& path() const { return directory_; }
   std::filesystem::path metrics() const { return directory_ / "metrics.jsonl"; }
+  std::filesystem::path metrics_csv() const { return directory_ / "metrics.csv"; }
   std::filesystem::path config() const { return directory_ / "config.toml"; }
   std::filesystem::path last_weights() const { return directory_ / "last.safetensors"; }
   std::filesystem::path best_weights() const { return directory_ / "best.safetensors"; }

@@ -61,6 +61,38 @@ TEST_CASE("lines are in the file as soon as they are appended, after those of an
   CHECK(read_text(scratch / "metrics.jsonl") == expected);
 }
 
+TEST_CASE("a line reads back to the row that it was written from, and a damaged one is refused with the reason") {
+  MetricsRow row{.step = 391, .epoch = 1.5, .lr = 0.1, .loss = 1.0 / 3};
+  row.accuracies.exits[3] = 26;
+  const MetricsRow back = from_json_line(to_json_line(row));
+  CHECK(to_json_line(back) == to_json_line(row));
+  CHECK(to_json_line(from_json_line(R"({"step":1,"epoch":0,"new":[]})")) == to_json_line({.step = 1}));
+  const auto refusal = [](const char* line) {
+    return message_of<std::invalid_argument>([&] { from_json_line(line); });
+  };
+  CHECK(refusal(R"({"step":1,"epo)") == "is not a JSON object");
+  CHECK(refusal("[1]") == "is not a JSON object");
+  CHECK(refusal("") == "is not a JSON object");
+  CHECK(refusal(R"({"epoch":1})") == "has no number of steps");
+  CHECK(refusal(R"({"step":-1,"epoch":1})") == "has no number of steps");
+  CHECK(refusal(R"({"step":1,"epoch":null})") == "has no epoch");
+  CHECK(refusal(R"({"step":1,"epoch":1,"loss":"<b>"})") == "has a loss that is not a number");
+  CHECK(refusal(R"({"step":1,"epoch":1,"loss":1e999})") == "is not a JSON object");
+  CHECK(refusal(R"({"step":1,"epoch":1,"exits":[1,2,3]})") == "has exits that are not 4 numbers");
+}
+
+TEST_CASE("the CSV has the log's rows, a column for each number, and is made anew from the log") {
+  const ScratchDirectory scratch;
+  MetricsRow row{.step = 1, .epoch = 0.5, .lr = 0.1};
+  row.accuracies = {{21.5, kMissing, 25.25, 26}, 27};
+  MetricsLog(scratch / "metrics.jsonl").append(row);
+  const std::string first = csv_header() + "\n1,0.5,0.1,,,,,21.5,,25.25,26,27,\n";
+  CHECK(read_text(scratch / "metrics.csv") == first);
+  write_text(scratch / "metrics.csv", "lost");
+  MetricsLog(scratch / "metrics.jsonl").append({.step = 2});
+  CHECK(read_text(scratch / "metrics.csv") == first + "2,0,,,,,,,,,,,\n");
+}
+
 TEST_CASE("a full disk is a resource error that leaves no half line") {
   const ScratchDirectory scratch;
   MetricsLog log(scratch / "metrics.jsonl");

@@ -24,6 +24,7 @@ TEST_CASE("a run directory is created with its parents and names its files") {
   const RunDirectory run(scratch / "a/b/c", ExistingRun::refuse);
   CHECK(std::filesystem::is_directory(scratch / "a/b/c"));
   CHECK(run.metrics() == scratch / "a/b/c/metrics.jsonl");
+  CHECK(run.metrics_csv() == scratch / "a/b/c/metrics.csv");
   CHECK(run.config() == scratch / "a/b/c/config.toml");
   CHECK(run.last_weights() == scratch / "a/b/c/last.safetensors");
   CHECK(run.best_weights() == scratch / "a/b/c/best.safetensors");
@@ -41,7 +42,7 @@ TEST_CASE("a run directory that is a file, or has no name, is refused") {
 
 TEST_CASE("a directory that holds a run is refused with the way out, and is left as it was") {
   for (const char* file :
-       {"metrics.jsonl", "config.toml", "last.safetensors", "best.safetensors", "exits.svg"}) {
+       {"metrics.jsonl", "metrics.csv", "config.toml", "last.safetensors", "best.safetensors", "exits.svg"}) {
     const ScratchDirectory scratch;
     write_text(scratch / file, "precious");
     CHECK(refusal(scratch.path(), ExistingRun::refuse) ==
