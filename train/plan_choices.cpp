@@ -36,6 +36,13 @@ std::string plan_choices(const engine::Program& program) {
   return text;
 }
 
+std::vector<std::string> lines_of(const std::string& choices) {
+  std::vector<std::string> lines;
+  std::istringstream text(choices);
+  for (std::string line; std::getline(text, line);) lines.push_back(line);
+  return lines;
+}
+
 std::string choices_difference(const std::string& before, const std::string& now) {
   if (before == now) return {};
   const auto then = parse(before), here = parse(now);

@@ -3,6 +3,7 @@
 #pragma once
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/compile/timings.hpp"
 #include "engine/program.hpp"
@@ -11,6 +12,9 @@ namespace autodidact::train {
 
 // A line a task of a node: "NODE<tab>PASS<tab>CANDIDATE<tab>IMPLEMENTATION".
 std::string plan_choices(const engine::Program& program);
+
+// For engine::CompileOptions::prefer.
+std::vector<std::string> lines_of(const std::string& choices);
 
 // Empty if both are the same; else what differs, in words: "3 of 214 tasks run another algorithm, first conv1 (forward): A was B".
 std::string choices_difference(const std::string& before, const std::string& now);

@@ -39,15 +39,17 @@ class Run {
         directory_(options.directory, existing_run(options)),
         checkpoints_(directory_.checkpoints(), options.keep),
         resumed_(with_its_plan(checkpoint_to_resume(options, source, checkpoints_), lanes)),
-        trainer_(options.trainer, lanes) {
+        trainer_(with_choices(options.trainer, lanes), lanes) {
     state_.data = data::fingerprint(*source.train);
     state_.machine = machine_and_threads(lanes);
     state_.config = options.config_text;
     make_loaders(source);
     if (!options.init_from.empty() && !resumed_) initialise_from_file();
     state_.choices = plan_choices(trainer_.prepare(static_cast<std::int64_t>(training_->plan().size(0))));
-    if (resumed_) go_back();
+    // Now, not at the end of the epoch: every checkpoint then has the measurements by which its algorithms were chosen too.
+    trainer_.prepare(static_cast<std::int64_t>(training_->plan().last()));
     interruption_.emplace();
+    if (resumed_) go_back();
     begin_folder();
     resumed_.reset();
   }
@@ -79,6 +81,11 @@ class Run {
     else say(fmt::format("the checkpoint was written on {}, this is {}: the run goes on, but not to the same bits\n",
                          checkpoint->state.machine, here));
     return checkpoint;
+  }
+
+  TrainerOptions with_choices(TrainerOptions trainer, const engine::Lanes& lanes) const {
+    if (resumed_ && resumed_->state.machine == machine_and_threads(lanes)) trainer.programs.prefer = lines_of(resumed_->state.choices);
+    return trainer;
   }
 
   // To the step after which the checkpoint was written.

@@ -21,10 +21,10 @@ using namespace autodidact::cli::testing;
 using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
-// 12 steps an epoch, 3 epochs: rows every 50 steps do not occur, so an epoch of 60 is used where they matter.
+// 12 steps an epoch; and 60, where the rows after every 50 steps of an epoch matter.
 const std::string kNetwork = " --model resnet18 --width 4 --choose fixed --threads 2 --lr 0.01 ";
 const std::string kShort = "train --batch 4 --epochs 3 --data synthetic:54,side=8,classes=4" + kNetwork;
-const std::string kLong = "train --batch 2 --epochs 2 --data synthetic:134,side=8,classes=4" + kNetwork;
+const std::string kLong = "train --batch 2 --epochs 4 --data synthetic:134,side=8,classes=4" + kNetwork;
 
 // Every row without the speed, which no two runs share.
 std::string rows_of(const fs::path& run) {
@@ -98,17 +98,17 @@ TEST_CASE("resume: after SIGTERM, SIGINT and SIGUSR1 in the middle of epochs the
   REQUIRE(run(kLong + "--out " + (folder / "whole").string()).status == 0);
   int stops = 0;
   for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) {
-    const std::size_t rows_before = rows_of(folder / "run").size();
-    const int status = interrupt(kLong + "--resume auto --out " + out, signal, folder / "err", [&] {
-      // Behind the row of step 50 of the first epoch, then wherever it is.
-      return fs::exists(folder / "run/metrics.jsonl") && (rows_before == 0 ? !rows_of(folder / "run").empty() : contains(read_text(folder / "err"), "goes on"));
+    const fs::path err = folder / fmt::format("err{}", signal);
+    const int status = interrupt(kLong + "--resume auto --out " + out, signal, err, [&] {
+      // The first behind the row of step 50, so that there is one to go on from; the others after any step.
+      return stops == 0 ? !rows_of(folder / "run").empty() : contains(read_text(err), "\nepoch ");
     });
-    INFO(read_text(folder / "err"));
+    INFO(read_text(err));
     REQUIRE(WIFEXITED(status));
     if (WEXITSTATUS(status) == 0) break;
     CHECK(WEXITSTATUS(status) == 75);
-    CHECK(ends_with_sentence(read_text(folder / "err")));
-    CHECK(contains(read_text(folder / "err"), "saved after a signal"));
+    CHECK(ends_with_sentence(read_text(err)));
+    CHECK(contains(read_text(err), "saved after a signal"));
     CHECK(fs::exists(folder / "run/last.safetensors"));
     ++stops;
   }
@@ -123,7 +123,7 @@ TEST_CASE("resume: after SIGTERM, SIGINT and SIGUSR1 in the middle of epochs the
 TEST_CASE("resume: --max-steps stops anywhere, and a run that is given more ends as one that had them at once") {
   const ScratchDirectory folder;
   REQUIRE(run(kShort + "--out " + (folder / "whole").string()).status == 0);
-  for (const int steps : {1, 12, 17, 24, 30}) {
+  for (const int steps : {1, 17, 24}) {
     CAPTURE(steps);
     const Outcome part = run(kShort + "--resume auto --max-steps " + std::to_string(steps) + " --out " + (folder / "run").string());
     INFO(part.err);
@@ -216,7 +216,6 @@ TEST_CASE("resume: --choose measure goes on with the algorithms that it had, wit
   REQUIRE(run(measured + " --max-steps 5").status == 0);
   fs::copy(folder / "run", folder / "twin", fs::copy_options::recursive);
   const Outcome first = run(measured);
-  REQUIRE(run(measured + " --out " + (folder / "twin").string()).status == 2);  // given twice
   std::string twin = measured;
   twin.replace(twin.find((folder / "run").string()), std::string::npos, (folder / "twin").string());
   const Outcome second = run(twin);
@@ -225,8 +224,11 @@ TEST_CASE("resume: --choose measure goes on with the algorithms that it had, wit
   REQUIRE(second.status == 0);
   CHECK_FALSE(contains(first.err + second.err, "not to the same bits"));
   CHECK(read_text(folder / "run/last.safetensors") == read_text(folder / "twin/last.safetensors"));
-  const Outcome fewer = run(twin + " --max-steps 1 --json -", "OMP_NUM_THREADS=1");
+  twin.replace(twin.find("--threads 2"), 11, "--threads 1");
+  const Outcome fewer = run(twin);
   CHECK(fewer.status == 0);
+  CHECK(contains(fewer.err, "2 threads, this is"));
+  CHECK(contains(fewer.err, "not to the same bits"));
 }
 
 TEST_CASE("resume: ten kills at random moments while saving constantly") {
@@ -238,10 +240,11 @@ TEST_CASE("resume: ten kills at random moments while saving constantly") {
   for (int attempt = 0; attempt < 10; ++attempt) {
     // From the moment that it trains, or any time before; what a run has done is left for the next.
     const auto milliseconds = std::chrono::milliseconds(random() % 60);
-    const pid_t child = start(args + (folder / "run").string(), folder / "err");
+    const fs::path err = folder / fmt::format("err{}", attempt);
+    const pid_t child = start(args + (folder / "run").string(), err);
     std::optional<int> status;
-    for (int i = 0; i < 20000 && !status && (attempt % 5 != 0) && !contains(read_text(folder / "err"), "step 1/"); ++i) {
-      if (contains(read_text(folder / "err"), "epoch ")) break;
+    for (int i = 0; i < 20000 && !status && attempt % 5 != 0; ++i) {
+      if (contains(read_text(err), "\nepoch ")) break;
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
       status = ended(child);
     }
@@ -256,7 +259,7 @@ TEST_CASE("resume: ten kills at random moments while saving constantly") {
       check_same(folder / "run", folder / "whole");
       fs::remove_all(folder / "run");
     } else {
-      FAIL_CHECK(read_text(folder / "err"));
+      FAIL_CHECK(read_text(err));
     }
   }
   const Outcome rest = run(args + (folder / "run").string());
@@ -265,7 +268,12 @@ TEST_CASE("resume: ten kills at random moments while saving constantly") {
   CHECK(kills >= 5);
   check_same(folder / "run", folder / "whole");
   CHECK(names_in(folder / "run") == names_in(folder / "whole"));
-  CHECK(names_in(folder / "run/checkpoints") == names_in(folder / "whole/checkpoints"));
+  for (const char* name : {"run", "whole"}) {  // which of them are there beside the last is a matter of the disk's speed
+    const auto names = names_in(folder / name / "checkpoints");
+    CHECK(names.size() <= 3);
+    CHECK(names.back() == "step-000000000036.safetensors");
+    for (const std::string& file : names) CHECK(file.starts_with("step-"));
+  }
 }
 
 TEST_CASE("resume: a full disk ends the run with exit code 7 and leaves the older checkpoint, from which it goes on") {
