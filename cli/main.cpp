@@ -20,7 +20,7 @@ void print_help(std::FILE* to) {
                  "usage: autodidact COMMAND [options]     (autodidact COMMAND --help lists them)\n\n");
   for (const Command& command : commands()) fmt::print(to, "  {:<10} {}\n", command.name, command.summary);
   fmt::print(to, "\nexit codes: 0 ok, 2 usage or config, 3 data, 4 checkpoint or model file, 5 numerical, "
-                 "6 communication, 7 disk or memory\n");
+                 "6 communication, 7 disk or memory, 75 saved after a signal: run me again\n");
 }
 
 const Command& find_command(const std::string& name) {

@@ -3,7 +3,6 @@
 #include <fmt/ranges.h>
 
 #include <csignal>
-#include <cstdlib>
 
 #include "cli/arguments.hpp"
 #include "cli/augment_arguments.hpp"
@@ -31,6 +30,8 @@ struct TrainArguments {
   std::int64_t max_steps = 0;
   std::optional<bool> validation;
   bool best_on_test = false, overwrite = false;
+  std::string save_every, resume;
+  int keep = 2;
 
   void declare(CLI::App& app);
   void check() const;  // the mistakes that are seen without the data
@@ -62,6 +63,9 @@ void TrainArguments::declare(CLI::App& app) {
                  "hold out a validation part (the default) and pick the best epoch on it; without, on the training accuracy");
   app.add_flag("--best-on-test", best_on_test, "pick the best epoch on the test half, and hold out nothing");
   app.add_flag("--overwrite", overwrite, "replace the run that --out holds");
+  app.add_option("--resume", resume, "go on from a checkpoint; auto: the newest in --out, or a fresh start if there is none");
+  app.add_option("--save-every", save_every, "steps (500) or minutes (30m) between checkpoints; default: once an epoch");
+  app.add_option("--keep", keep, "newest checkpoints that stay, beside the best")->check(CLI::Range(1, 1000000));
   compile.declare(app);
   json.declare(app);
 }
@@ -81,6 +85,7 @@ void TrainArguments::check() const {
   (void)optim::Schedule(schedule_options());
   optim::check(optimizer.options());
   augment.check();
+  (void)train::parse_save_every(save_every);
   constexpr std::int64_t kAnyClasses = 2, kAnyChannels = 3, kAnySide = 32;
   model::check(network.options(recipe, kAnyClasses, kAnyChannels, kAnySide));
 }
@@ -117,6 +122,9 @@ train::RunOptions TrainArguments::options(const data::Source& source, std::strin
   run.init_from = init_from;
   run.directory = out;
   run.existing = overwrite ? train::ExistingRun::overwrite : train::ExistingRun::refuse;
+  run.resume = resume;
+  run.save_every = train::parse_save_every(save_every);
+  run.keep = keep;
   run.config_text = std::move(config_text);
   if (json.to_stdout()) run.tables = stderr;
   return run;
@@ -161,21 +169,19 @@ void report(const train::RunOptions& run, const train::RunResult& result, const 
   output.write(json);
 }
 
-// Ends as the signal would have, so that a shell or a scheduler sees what it expects.
-[[noreturn]] void end_by_signal(const train::RunOptions& run, const train::RunResult& result) {
-  train::say(fmt::format("autodidact: stopped by a signal after step {}; {} holds its weights\n", result.steps,
-                         (run.directory / "last.safetensors").string()));
-  std::fflush(nullptr);
-  std::signal(result.signal, SIG_DFL);
-  std::raise(result.signal);
-  std::abort();
+constexpr int kSavedAfterSignal = 75;  // EX_TEMPFAIL: run me again
+
+int end_by_signal(const train::RunOptions& run, const train::RunResult& result) {
+  train::say(fmt::format("autodidact: saved after a signal at step {}; --resume auto goes on from {}\n", result.steps,
+                         (run.directory / "checkpoints").string()));
+  return kSavedAfterSignal;
 }
 }  // namespace
 
 int run_train(const Arguments& arguments) {
   TrainArguments train_arguments;
-  App app("train", "Trains a multi-exit network; writes metrics.jsonl, metrics.csv, config.toml, last.safetensors, best.safetensors and "
-                   "exits.svg into --out.");
+  App app("train", "Trains a multi-exit network; writes metrics.jsonl, metrics.csv, config.toml, last.safetensors, best.safetensors, "
+                   "exits.svg and checkpoints into --out.");
   train_arguments.declare(*app);
   app.parse(arguments);
   train_arguments.check();
@@ -186,7 +192,7 @@ int run_train(const Arguments& arguments) {
   run.config_text.insert(0, train::describe_machine(lanes.layout().wide));
   announce(run, source, lanes);
   const train::RunResult result = train::run_training(run, source, lanes);
-  if (result.signal != 0) end_by_signal(run, result);
+  if (result.signal != 0) return end_by_signal(run, result);
   report(run, result, train_arguments.json);
   return 0;
 }

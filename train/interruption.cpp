@@ -2,9 +2,19 @@
 
 namespace autodidact::train {
 namespace {
+constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGUSR1};
+
 volatile std::sig_atomic_t caught = 0;
 
-void remember(int number) { caught = number; }
+void remember(int number) {
+  if (caught != 0) {  // the second one meets the default, as soon as this handler has returned
+    struct sigaction fatal = {};
+    fatal.sa_handler = SIG_DFL;
+    ::sigaction(number, &fatal, nullptr);
+    ::raise(number);
+  }
+  caught = number;
+}
 
 // A signal that was ignored when we were started (nohup, a shell's background job) stays ignored.
 void install(int number, struct sigaction& before) {
@@ -12,8 +22,7 @@ void install(int number, struct sigaction& before) {
   if (before.sa_handler == SIG_IGN) return;
   struct sigaction ours = {};
   ours.sa_handler = remember;
-  ours.sa_flags =
-      SA_RESTART | static_cast<int>(SA_RESETHAND);  // the second signal meets the default
+  ours.sa_flags = SA_RESTART;
   ::sigemptyset(&ours.sa_mask);
   ::sigaction(number, &ours, nullptr);
 }
@@ -21,13 +30,11 @@ void install(int number, struct sigaction& before) {
 
 Interruption::Interruption() {
   caught = 0;
-  install(SIGINT, before_int_);
-  install(SIGTERM, before_term_);
+  for (std::size_t i = 0; i < kSignals.size(); ++i) install(kSignals[i], before_[i]);
 }
 
 Interruption::~Interruption() {
-  ::sigaction(SIGINT, &before_int_, nullptr);
-  ::sigaction(SIGTERM, &before_term_, nullptr);
+  for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &before_[i], nullptr);
 }
 
 int Interruption::signal() { return caught; }

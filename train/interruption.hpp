@@ -1,8 +1,10 @@
-// train/interruption.hpp: SIGINT (Ctrl-C) and SIGTERM (a cluster's time limit) as a question that a run asks between two steps.
+// train/interruption.hpp: SIGINT (Ctrl-C), SIGTERM (a cluster's time limit) and SIGUSR1 (its warning before that) as a question that a
+// run asks between two steps.
 //
-// The first signal only sets a flag, so that the run can save what it has; a second one ends the process as ever, for those who
-// cannot wait for the step.
+// The first signal only sets a flag, so that the run can save what it has; a second one, whichever of the three, ends the process as
+// ever, for those who cannot wait for the step.
 #pragma once
+#include <array>
 #include <csignal>
 
 namespace autodidact::train {
@@ -19,6 +21,6 @@ class Interruption {
   static int signal();
 
  private:
-  struct sigaction before_int_ = {}, before_term_ = {};
+  std::array<struct sigaction, 3> before_ = {};
 };
 }  // namespace autodidact::train

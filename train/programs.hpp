@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "engine/compile/compile.hpp"
 #include "engine/executor.hpp"
@@ -25,6 +27,7 @@ engine::Graph training_graph(const model::NetworkOptions& network, const model::
 struct ProgramOptions {
   engine::Choose choose = engine::Choose::measure;
   engine::Recompute recompute = engine::Recompute::automatic;
+  std::vector<std::string> prefer = {};  // what a run that is resumed had chosen (engine::CompileOptions::prefer)
   // A file that keeps measurements between runs (train/plan_cache.hpp); empty: none. Used by Choose::measure only.
   std::filesystem::path plan_cache = {};
   // reference: every number of a step in f64, the optimizer's too. For proofs: there is no tally and no evaluation then.

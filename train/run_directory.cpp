@@ -64,23 +64,28 @@ void RunDirectory::require_writable() const {
 }
 
 void RunDirectory::require_no_run() const {
-  for (const fs::path& file : files_of(*this)) {
+  std::vector<fs::path> found{checkpoints()};
+  for (const fs::path& file : files_of(*this)) found.insert(found.end() - 1, file);
+  for (const fs::path& file : found) {
     std::error_code error;
     if (!fs::exists(fs::symlink_status(file, error))) continue;
     throw std::invalid_argument(fmt::format(
-        "{} already holds a run ({}); choose another --out, or --overwrite to replace it",
+        "{} already holds a run ({}); choose another --out, or --overwrite to replace it, or --resume auto to go on with it",
         directory_.string(), file.filename().string()));
   }
 }
 
-void RunDirectory::begin() const {
+void RunDirectory::begin() const { remove_files(false); }
+void RunDirectory::remove_left_overs() const { remove_files(true); }
+
+void RunDirectory::remove_files(bool left_overs_only) const {
   std::vector<fs::path> doomed;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(directory_, error)) {
     const std::string name = entry.path().filename().string();
     for (const fs::path& file : files_of(*this)) {
       const std::string own = file.filename().string();
-      if (name == own || name.starts_with(partial_prefix(own))) doomed.push_back(entry.path());
+      if ((name == own && !left_overs_only) || name.starts_with(partial_prefix(own))) doomed.push_back(entry.path());
     }
   }
   if (error) throw_resource_error("read the directory", directory_, error.value());

@@ -6,10 +6,11 @@
 //   last.safetensors    weights after the newest epoch             (train/safetensors.hpp)
 //   best.safetensors    weights of the epoch with the best ensemble
 //   exits.svg           accuracy of each exit against epoch        (train/chart.hpp)
+//   checkpoints/        all that a run needs to go on               (train/checkpoint_store.hpp)
 //
 // Two runs are never mixed in one folder. Where any of these files exists already, the run is refused, unless the user
-// says --overwrite: then these files (and what a killed process left of them) are removed by begin(), and nothing else
-// is. Other files in the folder are no hindrance and are left alone. As long as the object lives the folder
+// says --resume, or --overwrite: then these files (and what a killed process left of them) are removed by begin(), and nothing else
+// is; the checkpoints are their store's. Other files in the folder are no hindrance and are left alone. As long as the object lives the folder
 // is locked, so that a second process can neither write to it nor overwrite it.
 #pragma once
 
@@ -19,7 +20,7 @@
 
 namespace autodidact::train {
 
-enum class ExistingRun { refuse, overwrite };
+enum class ExistingRun { refuse, overwrite, resume };
 
 class RunDirectory {
  public:
@@ -30,6 +31,8 @@ class RunDirectory {
   /// Removes the run that is to be overwritten, if there is one. Until this call nothing in the folder has changed: call it when
   /// nothing but the training itself can go wrong any more.
   void begin() const;
+  /// Instead of begin(), where the run goes on: removes only what killed processes left.
+  void remove_left_overs() const;
 
   const std::filesystem::path& path() const { return directory_; }
   std::filesystem::path metrics() const { return directory_ / "metrics.jsonl"; }
@@ -38,12 +41,14 @@ class RunDirectory {
   std::filesystem::path last_weights() const { return directory_ / "last.safetensors"; }
   std::filesystem::path best_weights() const { return directory_ / "best.safetensors"; }
   std::filesystem::path exits_chart() const { return directory_ / "exits.svg"; }
+  std::filesystem::path checkpoints() const { return directory_ / "checkpoints"; }
 
  private:
   void create() const;
   void lock();
   void require_writable() const;
   void require_no_run() const;
+  void remove_files(bool left_overs_only) const;
 
   std::filesystem::path directory_;
   FileDescriptor lock_;

@@ -2,9 +2,14 @@
 
 #include <fmt/format.h>
 
+#define XXH_INLINE_ALL  // the hash is a header; there is nothing to link
+#include <xxhash.h>
+
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <memory>
+#include <stdexcept>
 #include <system_error>
 
 #include "train/atomic_file.hpp"
@@ -92,6 +97,45 @@ std::vector<const TensorView*> in_file_order(std::span<const TensorView> tensors
   return order;
 }
 
+/// Hands all bytes of the file, in order, to `put`; each tensor whole.
+template <typename Put>
+void write_body(const Metadata& metadata, std::span<const TensorView> tensors, const Put& put) {
+  const std::vector<const TensorView*> order = in_file_order(tensors);
+  const std::string header = make_header(metadata, order);
+  std::array<std::byte, kLengthBytes> length;
+  for (std::size_t i = 0; i < length.size(); ++i) {
+    length[i] = static_cast<std::byte>(std::uint64_t{header.size()} >> (8 * i));
+  }
+  put(length);
+  put(std::as_bytes(std::span(header)));
+  for (const TensorView* tensor : order) put(tensor->bytes);
+}
+
+constexpr std::size_t kSealBytes = 8;
+using Seal = std::array<std::uint8_t, kSealBytes>;
+
+class Hash {
+ public:
+  void add(std::span<const std::byte> bytes) { XXH64_update(state_.get(), bytes.data(), bytes.size()); }
+  Seal seal() const {
+    const std::uint64_t digest = XXH64_digest(state_.get());
+    Seal bytes;
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(digest >> (8 * i));
+    return bytes;
+  }
+
+ private:
+  struct Free {
+    void operator()(XXH64_state_t* state) const { XXH64_freeState(state); }
+  };
+  static XXH64_state_t* fresh() {
+    XXH64_state_t* state = XXH64_createState();
+    XXH64_reset(state, 0);
+    return state;
+  }
+  std::unique_ptr<XXH64_state_t, Free> state_{fresh()};
+};
+
 }  // namespace
 
 const TensorRecord* SafetensorsFile::find(std::string_view name) const {
@@ -135,17 +179,51 @@ SafetensorsFile read_safetensors(const std::filesystem::path& path) {
 
 void write_safetensors(const std::filesystem::path& path, const Metadata& metadata,
                        std::span<const TensorView> tensors) {
-  const std::vector<const TensorView*> order = in_file_order(tensors);
-  const std::string header = make_header(metadata, order);
-  std::array<std::byte, kLengthBytes> length;
-  for (std::size_t i = 0; i < length.size(); ++i) {
-    length[i] = static_cast<std::byte>(std::uint64_t{header.size()} >> (8 * i));
-  }
   AtomicFile file(path);
-  file.write(length);
-  file.write(header);
-  for (const TensorView* tensor : order) file.write(tensor->bytes);
+  write_body(metadata, tensors, [&](std::span<const std::byte> bytes) { file.write(bytes); });
   file.commit();
+}
+
+void write_sealed_safetensors(const std::filesystem::path& path, const Metadata& metadata,
+                              std::span<const TensorView> tensors) {
+  Seal seal{};
+  std::vector<TensorView> all(tensors.begin(), tensors.end());
+  all.push_back(view_of<std::uint8_t>(std::string(kSealName), {kSealBytes}, seal));
+  if (in_file_order(all).back()->name != kSealName)
+    throw std::invalid_argument(fmt::format("a tensor would lie behind the seal {}", kSealName));
+  AtomicFile file(path);
+  Hash hash;
+  write_body(metadata, all, [&](std::span<const std::byte> bytes) {
+    if (bytes.data() == std::as_bytes(std::span(seal)).data()) seal = hash.seal();
+    else hash.add(bytes);
+    file.write(bytes);
+  });
+  file.commit();
+}
+
+SafetensorsFile read_sealed_safetensors(const std::filesystem::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  Hash hash;
+  std::vector<char> chunk(1U << 20U);  // its first bytes: those that may be the seal
+  std::size_t held = 0;
+  while (stream) {
+    stream.read(chunk.data() + held, static_cast<std::streamsize>(chunk.size() - held));
+    held += static_cast<std::size_t>(stream.gcount());
+    if (held <= kSealBytes) continue;
+    hash.add(std::as_bytes(std::span(chunk).first(held - kSealBytes)));
+    std::copy_n(chunk.begin() + static_cast<std::ptrdiff_t>(held - kSealBytes), kSealBytes, chunk.begin());
+    held = kSealBytes;
+  }
+  const Seal seal = hash.seal();
+  const std::span<const std::byte> found = std::as_bytes(std::span(chunk).first(held)), wanted = std::as_bytes(std::span(seal));
+  std::error_code error;
+  if (std::filesystem::is_regular_file(path, error) && !std::equal(found.begin(), found.end(), wanted.begin(), wanted.end())) {
+    throw FileFormatError(fmt::format(
+        "cannot read {}: it is damaged, its last {} bytes are not the hash of those before them", path.string(), kSealBytes));
+  }
+  SafetensorsFile file = read_safetensors(path);
+  (void)file.require(kSealName, FileType::u8, {kSealBytes});
+  return file;
 }
 
 }  // namespace autodidact::train

@@ -101,4 +101,12 @@ SafetensorsFile read_safetensors(const std::filesystem::path& path);
 void write_safetensors(const std::filesystem::path& path, const Metadata& metadata,
                        std::span<const TensorView> tensors);
 
+/// As above, with a seal: the file's last 8 bytes, a tensor U8 (8) named kSealName, are the XXH64 (little-endian) of all bytes before
+/// them, header included. No other tensor of 1-byte elements may have a name behind it: std::invalid_argument.
+void write_sealed_safetensors(const std::filesystem::path& path, const Metadata& metadata,
+                              std::span<const TensorView> tensors);
+/// Throws FileFormatError where any byte is not as it was written; looks at the seal before anything is parsed.
+SafetensorsFile read_sealed_safetensors(const std::filesystem::path& path);
+inline constexpr std::string_view kSealName = "xxh64";
+
 }  // namespace autodidact::train

@@ -12,16 +12,16 @@ constexpr std::array<std::string_view, kExits> kLogits{"logits/1", "logits/2", "
 void Tally::add(const engine::Program& program, std::span<const std::int32_t> labels) {
   std::array<std::span<const float>, kExits> logits;
   for (std::size_t k = 0; k < kExits; ++k) {
-    present_[k] = program.outputs().contains(kLogits[k]);
-    if (present_[k]) logits[k] = program.view(kLogits[k]);
+    counts_.present[k] = program.outputs().contains(kLogits[k]);
+    if (counts_.present[k]) logits[k] = program.view(kLogits[k]);
   }
   const std::size_t classes = logits[kExits - 1].size() / labels.size();
   for (std::size_t n = 0; n < labels.size(); ++n) {
     const auto row = [&](std::size_t k) { return logits[k].subspan(n * classes, classes); };
     const auto target = static_cast<std::ptrdiff_t>(labels[n]);
     for (std::size_t k = 0; k < kExits; ++k)
-      if (present_[k]) correct_[k] += std::max_element(row(k).begin(), row(k).end()) - row(k).begin() == target;
-    if (!present_[0]) continue;
+      if (counts_.present[k]) counts_.correct[k] += std::max_element(row(k).begin(), row(k).end()) - row(k).begin() == target;
+    if (!counts_.present[0]) continue;
     std::size_t best = 0;
     double best_sum = 0;
     for (std::size_t q = 0; q < classes; ++q) {
@@ -31,20 +31,20 @@ void Tally::add(const engine::Program& program, std::span<const std::int32_t> la
       best = q;
       best_sum = sum;
     }
-    ensemble_correct_ += static_cast<std::ptrdiff_t>(best) == target;
+    counts_.ensemble_correct += static_cast<std::ptrdiff_t>(best) == target;
   }
-  images_ += static_cast<std::int64_t>(labels.size());
+  counts_.images += static_cast<std::int64_t>(labels.size());
 }
 
 ExitAccuracies Tally::accuracies() const {
   ExitAccuracies accuracies;
-  if (images_ == 0) return accuracies;
+  if (counts_.images == 0) return accuracies;
   const auto percent = [&](std::int64_t correct) {
-    return 100.0 * static_cast<double>(correct) / static_cast<double>(images_);
+    return 100.0 * static_cast<double>(correct) / static_cast<double>(counts_.images);
   };
   for (std::size_t k = 0; k < kExits; ++k)
-    if (present_[k]) accuracies.exits[k] = percent(correct_[k]);
-  if (present_[0]) accuracies.ensemble = percent(ensemble_correct_);
+    if (counts_.present[k]) accuracies.exits[k] = percent(counts_.correct[k]);
+  if (counts_.present[0]) accuracies.ensemble = percent(counts_.ensemble_correct);
   return accuracies;
 }
 }  // namespace autodidact::train

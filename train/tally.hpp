@@ -21,14 +21,22 @@ class Tally {
   // ensemble then. Allocates nothing.
   void add(const engine::Program& program, std::span<const std::int32_t> labels);
   void clear() { *this = Tally(ensemble_); }
-  std::int64_t images() const { return images_; }
+  std::int64_t images() const { return counts_.images; }
   ExitAccuracies accuracies() const;
+
+  // All that it has counted, for a checkpoint and back.
+  struct Counts {
+    std::int64_t images = 0;
+    std::array<std::int64_t, kExits> correct{};
+    std::array<bool, kExits> present{};
+    std::int64_t ensemble_correct = 0;
+    bool operator==(const Counts&) const = default;
+  };
+  const Counts& counts() const { return counts_; }
+  void restore(const Counts& counts) { counts_ = counts; }
 
  private:
   Ensemble ensemble_;
-  std::int64_t images_ = 0;
-  std::array<std::int64_t, kExits> correct_{};
-  std::array<bool, kExits> present_{};
-  std::int64_t ensemble_correct_ = 0;
+  Counts counts_;
 };
 }  // namespace autodidact::train

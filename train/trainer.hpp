@@ -60,6 +60,8 @@ class Trainer {
   Programs& programs() { return programs_; }
   engine::Executor& executor() { return executor_; }
   std::int64_t steps() const { return steps_; }
+  // The store holds what so many steps have made of it: after a checkpoint was read.
+  void resume_after(std::int64_t steps) { steps_ = steps; }
   const TrainerOptions& options() const { return options_; }
 
  private:

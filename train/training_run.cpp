@@ -7,11 +7,17 @@
 #include <optional>
 #include <stdexcept>
 
+#include "data/fingerprint.hpp"
 #include "train/atomic_file.hpp"
 #include "train/chart.hpp"
+#include "train/checkpoint_store.hpp"
+#include "train/errors.hpp"
 #include "train/interruption.hpp"
 #include "train/metrics_log.hpp"
+#include "train/plan_choices.hpp"
 #include "train/progress.hpp"
+#include "train/resume.hpp"
+#include "train/stretch.hpp"
 
 namespace autodidact::train {
 namespace {
@@ -22,35 +28,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Sums of what a stretch of steps showed.
-class Stretch {
- public:
-  explicit Stretch(Ensemble ensemble) : tally(ensemble) {}
-  void add(const StepLoss& loss, std::size_t images) {
-    ++steps_;
-    images_ += static_cast<double>(images);
-    sum_.total += loss.total;
-    sum_.ce += loss.ce;
-    sum_.soft += loss.soft;
-    sum_.feature += loss.feature;
-  }
-  MetricsRow row(std::int64_t step, double epoch, double lr) const {
-    const double n = std::max<double>(1, static_cast<double>(steps_));
-    return {.step = step, .epoch = epoch, .lr = lr, .loss = sum_.total / n, .loss_ce = sum_.ce / n,
-            .loss_soft = sum_.soft / n, .loss_feature = sum_.feature / n, .accuracies = tally.accuracies(),
-            .images_per_s = images_ / seconds_since(start_)};
-  }
-  double images_per_s() const { return images_ / seconds_since(start_); }
-
-  Tally tally;
-
- private:
-  Clock::time_point start_ = Clock::now();
-  StepLoss sum_;
-  std::int64_t steps_ = 0;
-  double images_ = 0;
-};
-
 // Steps between two rows of metrics.jsonl inside an epoch.
 constexpr std::int64_t kLogEvery = 50;
 
@@ -59,34 +36,108 @@ class Run {
   Run(const RunOptions& options, const data::Source& source, engine::Lanes& lanes)
       : options_(options),
         schedule_(options.schedule),
-        directory_(options.directory, options.existing),
-        trainer_(options.trainer, lanes) {
+        directory_(options.directory, existing_run(options)),
+        checkpoints_(directory_.checkpoints(), options.keep),
+        resumed_(with_its_plan(checkpoint_to_resume(options, source, checkpoints_), lanes)),
+        trainer_(with_choices(options.trainer, lanes), lanes) {
+    state_.data = data::fingerprint(*source.train);
+    state_.machine = machine_and_threads(lanes);
+    state_.config = options.config_text;
     make_loaders(source);
-    if (!options.init_from.empty()) initialise_from_file();
-    trainer_.prepare(static_cast<std::int64_t>(training_->plan().size(0)));
+    if (!options.init_from.empty() && !resumed_) initialise_from_file();
+    state_.choices = plan_choices(trainer_.prepare(static_cast<std::int64_t>(training_->plan().size(0))));
+    // Now, not at the end of the epoch: every checkpoint then has the measurements by which its algorithms were chosen too.
+    trainer_.prepare(static_cast<std::int64_t>(training_->plan().last()));
     interruption_.emplace();
-    directory_.begin();
-    log_.emplace(directory_.metrics());
-    write_file_atomically(directory_.config(), options.config_text);
+    if (resumed_) go_back();
+    begin_folder();
+    resumed_.reset();
   }
 
   RunResult go() {
     start_ = Clock::now();
-    for (epoch_ = 0; epoch_ < options_.epochs && !finished(); ++epoch_) {
+    while (state_.epoch < options_.epochs && (state_.step > 0 || !finished())) {
       train_epoch();
-      if (Interruption::signal() == 0) end_epoch();
-      else if (trainer_.steps() > result_.steps) log_->append(epoch_row_);  // cut short: not comparable, but not lost
-      result_.steps = trainer_.steps();
+      if (Interruption::signal() != 0) break;
+      end_epoch();
     }
     progress_.clear();
-    if (Interruption::signal() != 0)
-      save_weights(directory_.last_weights(), options_.info, trainer_.store(), trainer_.steps());
     result_.signal = Interruption::signal();
+    if (result_.signal != 0) save_interrupted();
+    checkpoints_.wait();
+    result_.steps = trainer_.steps();
+    result_.best = state_.best;
+    result_.best_epoch = state_.best_epoch;
     if (test_ && result_.steps > 0 && result_.signal == 0) result_.test = evaluate(*test_);
     return result_;
   }
 
  private:
+  // Before anything is compiled: what was measured then decides now.
+  static std::optional<Checkpoint> with_its_plan(std::optional<Checkpoint> checkpoint, const engine::Lanes& lanes) {
+    if (!checkpoint) return checkpoint;
+    const std::string here = machine_and_threads(lanes);
+    if (checkpoint->state.machine == here) adopt_timings(checkpoint->state.timings, engine::timings());
+    else say(fmt::format("the checkpoint was written on {}, this is {}: the run goes on, but not to the same bits\n",
+                         checkpoint->state.machine, here));
+    return checkpoint;
+  }
+
+  TrainerOptions with_choices(TrainerOptions trainer, const engine::Lanes& lanes) const {
+    if (resumed_ && resumed_->state.machine == machine_and_threads(lanes)) trainer.programs.prefer = lines_of(resumed_->state.choices);
+    return trainer;
+  }
+
+  // To the step after which the checkpoint was written.
+  void go_back() {
+    const RunState& before = resumed_->state;
+    if (before.step > epoch_steps())
+      throw FileFormatError(fmt::format("{}: an epoch has {} steps, not {}", resumed_->file.path.string(), epoch_steps(), before.step));
+    restore(*resumed_, trainer_.store());
+    trainer_.resume_after(before.steps);
+    if (const std::string other = choices_difference(before.choices, state_.choices); !other.empty() && before.machine == state_.machine)
+      say(fmt::format("the run goes on, but not to the same bits: {}\n", other));
+    RunState now = before;
+    now.data = std::move(state_.data);
+    now.machine = std::move(state_.machine);
+    now.config = std::move(state_.config);
+    now.choices = std::move(state_.choices);
+    state_ = std::move(now);
+    say(fmt::format("goes on after step {} of epoch {}, {} in all, from {}\n", state_.step, state_.epoch + 1, state_.steps,
+                    resumed_->file.path.string()));
+  }
+
+  void begin_folder() {
+    if (resumed_) directory_.remove_left_overs();
+    else directory_.begin();
+    if (const int removed = checkpoints_.begin(resumed_ ? state_.steps : -1); removed > 0 && resumed_)
+      say(fmt::format("{} checkpoints of later steps are removed\n", removed));
+    if (resumed_) {
+      write_file_atomically(directory_.metrics(), state_.metrics);
+      save_weights(directory_.last_weights(), options_.info, trainer_.store(), trainer_.steps());
+      restore_best();
+      write_chart();
+    }
+    checkpoints_.reserve(trainer_.store());
+    log_.emplace(directory_.metrics());
+    write_file_atomically(directory_.config(), options_.config_text);
+    saved_step_ = state_.steps;
+  }
+
+  // best.safetensors may be of a later epoch than the checkpoint's, or lie in another folder.
+  void restore_best() {
+    if (state_.best_epoch == 0) return;
+    const auto path = resumed_->file.path.parent_path() / checkpoints_.path_of(state_.best_step).filename();
+    engine::ParameterStore best(trainer_.store().shared_layout(), trainer_.store().master(), false);
+    try {
+      restore(state_.best_step == state_.steps ? *resumed_ : read_checkpoint(path), best, false);
+    } catch (const FileFormatError& error) {
+      say(fmt::format("the best weights so far, of epoch {}, cannot be written again: {}\n", state_.best_epoch, error.what()));
+      return;
+    }
+    save_weights(directory_.best_weights(), options_.info, best, state_.best_step);
+  }
+
   void make_loaders(const data::Source& source) {
     const data::Split split = data::split_validation(source.train->size(), options_.validation, options_.trainer.seed);
     const auto part = [&](const std::vector<std::uint32_t>& indices) {
@@ -119,29 +170,61 @@ class Run {
     return Interruption::signal() != 0 || (options_.max_steps > 0 && trainer_.steps() >= options_.max_steps);
   }
 
+  std::int64_t epoch_steps() const { return static_cast<std::int64_t>(training_->plan().count()); }
+  double epochs_done() const { return state_.epoch + static_cast<double>(state_.step) / static_cast<double>(epoch_steps()); }
+
+  // From the step that the state is at: 0 unless the run was resumed.
   void train_epoch() {
-    const auto steps = static_cast<std::int64_t>(training_->plan().count());
-    const auto epochs_done = [&](std::int64_t step) { return epoch_ + static_cast<double>(step) / static_cast<double>(steps); };
-    training_->start(static_cast<std::uint64_t>(epoch_));
-    Stretch epoch(options_.trainer.ensemble), stretch(options_.trainer.ensemble);
-    std::int64_t step = 0;
+    const std::int64_t steps = epoch_steps();
+    training_->start(static_cast<std::uint64_t>(state_.epoch), static_cast<std::size_t>(state_.step));
+    epoch_ = Stretch(options_.trainer.ensemble, state_.epoch_sums);
+    row_ = Stretch(options_.trainer.ensemble, state_.row_sums);
+    if (state_.step > 0) lr_ = schedule_.learning_rate(state_.epoch, state_.step - 1, steps);
     while (const data::Batch* batch = finished() ? nullptr : training_->next()) {
-      lr_ = schedule_.learning_rate(epoch_, step, steps);
-      const StepLoss loss = trainer_.step(*batch, lr_, &stretch.tally);
-      stretch.add(loss, batch->count);
-      epoch.add(loss, batch->count);
-      epoch.tally.add(trainer_.programs().training(static_cast<std::int64_t>(batch->count)), batch->labels);
-      ++step;
-      progress_.update({.epoch = epoch_ + 1, .epochs = options_.epochs, .step = step, .steps = steps,
+      lr_ = schedule_.learning_rate(state_.epoch, state_.step, steps);
+      const StepLoss loss = trainer_.step(*batch, lr_, &row_.tally);
+      row_.add(loss, batch->count);
+      epoch_.add(loss, batch->count);
+      epoch_.tally.add(trainer_.programs().training(static_cast<std::int64_t>(batch->count)), batch->labels);
+      ++state_.step;
+      ++state_.steps;
+      progress_.update({.epoch = state_.epoch + 1, .epochs = options_.epochs, .step = state_.step, .steps = steps,
                         .total_steps = options_.max_steps, .loss = loss.total, .lr = lr_,
-                        .images_per_s = epoch.images_per_s()},
+                        .images_per_s = epoch_.images_per_s()},
                        seconds_since(start_));
-      if (step % kLogEvery == 0 && step < steps) {
-        log_->append(stretch.row(trainer_.steps(), epochs_done(step), lr_));
-        stretch = Stretch(options_.trainer.ensemble);
-      }
+      if (state_.step < steps) end_step();
     }
-    epoch_row_ = epoch.row(trainer_.steps(), epochs_done(step), lr_);
+    epoch_row_ = epoch_.row(trainer_.steps(), epochs_done(), lr_);
+  }
+
+  void end_step() {
+    if (state_.step % kLogEvery == 0) {
+      log(row_.row(trainer_.steps(), epochs_done(), lr_));
+      row_ = Stretch(options_.trainer.ensemble);
+    }
+    // What is due stays due while the disk is busy: training does not wait for it.
+    if (options_.save_every.due(state_.steps - saved_step_, seconds_since(saved_at_)) && !checkpoints_.busy()) save_checkpoint();
+  }
+
+  void log(const MetricsRow& row) {
+    log_->append(row);
+    state_.metrics += to_json_line(row) + "\n";
+  }
+
+  void save_checkpoint() {
+    state_.epoch_sums = epoch_.sums();
+    state_.row_sums = row_.sums();
+    state_.timings = timings_text(engine::timings());
+    checkpoints_.save(state_, trainer_.store());
+    saved_step_ = state_.steps;
+    saved_at_ = Clock::now();
+  }
+
+  void save_interrupted() {
+    save_checkpoint();
+    checkpoints_.wait();
+    if (state_.step > 0) log_->append(epoch_row_);  // cut short: not comparable, but not lost where the run is not resumed
+    save_weights(directory_.last_weights(), options_.info, trainer_.store(), trainer_.steps());
   }
 
   ExitAccuracies evaluate(data::Loader& loader) {
@@ -150,20 +233,29 @@ class Run {
   }
 
   void end_epoch() {
+    // Cut short by --max-steps: a run that is resumed to more steps shall find it as it was in the middle.
+    const bool whole = state_.step == epoch_steps();
+    if (!whole) save_checkpoint();
     std::vector<ExitTableRow> rows{{"train", epoch_row_.accuracies}};
     if (data::Loader* judge = options_.best_on_test ? test_.get() : validation_.get()) {
       epoch_row_.accuracies = evaluate(*judge);
       rows.push_back({std::string(judged_on(options_)), epoch_row_.accuracies});
     }
-    log_->append(epoch_row_);
+    log(epoch_row_);
     progress_.clear();
     const std::string title =
-        fmt::format("epoch {}/{}, loss {:.4f}, accuracy in %", epoch_ + 1, options_.epochs, epoch_row_.loss);
+        fmt::format("epoch {}/{}, loss {:.4f}, accuracy in %", state_.epoch + 1, options_.epochs, epoch_row_.loss);
     // As with the line of progress, a reader that went away must not end the training.
     std::fputs(exit_table(title, rows).c_str(), options_.tables);
     std::fflush(options_.tables);
-    history_.push_back(epoch_row_.accuracies);
-    save(history_.back());
+    state_.history.push_back(epoch_row_.accuracies);
+    ++state_.epoch;
+    state_.step = 0;
+    epoch_ = row_ = Stretch(options_.trainer.ensemble);
+    state_.epoch_sums = state_.row_sums = {};
+    const bool best = save_results(state_.history.back());
+    const bool due = options_.save_every.each_epoch() || options_.save_every.due(state_.steps - saved_step_, seconds_since(saved_at_));
+    if (whole && (best || due || finished() || state_.epoch == options_.epochs)) save_checkpoint();
   }
 
   // Best: by the ensemble, or by exit 4 where there is no other.
@@ -171,30 +263,41 @@ class Run {
     return std::isnan(accuracies.ensemble) ? accuracies.exits[kExits - 1] : accuracies.ensemble;
   }
 
-  void save(const ExitAccuracies& accuracies) {
+  // Whether these are the best.
+  bool save_results(const ExitAccuracies& accuracies) {
     save_weights(directory_.last_weights(), options_.info, trainer_.store(), trainer_.steps());
-    if (result_.best_epoch == 0 || score(accuracies) > score(result_.best)) {
-      result_.best = accuracies;
-      result_.best_epoch = epoch_ + 1;
+    const bool best = state_.best_epoch == 0 || score(accuracies) > score(state_.best);
+    if (best) {
+      state_.best = accuracies;
+      state_.best_epoch = state_.epoch;
+      state_.best_step = state_.steps;
       save_weights(directory_.best_weights(), options_.info, trainer_.store(), trainer_.steps());
     }
+    write_chart();
+    return best;
+  }
+
+  void write_chart() const {
     const std::string title = fmt::format("{}: {} accuracy of each exit", options_.info.model, judged_on(options_));
-    write_file_atomically(directory_.exits_chart(), line_chart_svg(exits_chart(title, history_)));
+    if (!state_.history.empty()) write_file_atomically(directory_.exits_chart(), line_chart_svg(exits_chart(title, state_.history)));
   }
 
   const RunOptions& options_;
   optim::Schedule schedule_;
   RunDirectory directory_;
+  CheckpointStore checkpoints_;
+  std::optional<Checkpoint> resumed_;  // until the run has begun
   Trainer trainer_;
   std::optional<Interruption> interruption_;
   std::optional<MetricsLog> log_;
   Progress progress_;
-  Clock::time_point start_ = Clock::now();
+  Clock::time_point start_ = Clock::now(), saved_at_ = Clock::now();
   std::unique_ptr<data::Loader> training_, validation_, test_;
+  RunState state_;
+  Stretch epoch_{options_.trainer.ensemble}, row_{options_.trainer.ensemble};
   MetricsRow epoch_row_;
-  std::vector<ExitAccuracies> history_;
   RunResult result_;
-  int epoch_ = 0;
+  std::int64_t saved_step_ = 0;
   double lr_ = 0;
 };
 }  // namespace

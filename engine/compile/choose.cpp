@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <set>
+#include <string>
 
 #include "engine/compile/draft.hpp"
 #include "engine/compile/emission.hpp"
@@ -20,7 +22,8 @@ constexpr double kPreference = 1e9;
 
 class Chooser {
  public:
-  explicit Chooser(Draft& draft) : draft_(draft), wiring_(draft) {
+  explicit Chooser(Draft& draft)
+      : draft_(draft), wiring_(draft), preferred_(draft.options.prefer.begin(), draft.options.prefer.end()) {
     if (!draft.options.inherit) return;
     for (const Task& task : draft.options.inherit->tasks())
       if (!task.node.empty()) inherited_[{task.node, task.pass}] = {task.candidate, task.implementation};
@@ -116,7 +119,7 @@ class Chooser {
       const double reorders = static_cast<double>(wiring_.reorder_bytes(step, query, candidates[i]));
       const double ms = times[i];
       double cost = ms + 2 * reorders / kReorderBytesPerMs;
-      if (preferred(candidates[i].id)) cost -= kPreference;
+      if (preferred(query, candidates[i])) cost -= kPreference;
       fastest = std::min(fastest, ms);
       if (cost >= best_cost) continue;
       best = {i, ms};
@@ -126,9 +129,10 @@ class Chooser {
     return best;
   }
 
-  bool preferred(const std::string& id) const {
-    const auto& ids = draft_.options.prefer;
-    return std::find(ids.begin(), ids.end(), id) != ids.end();
+  bool preferred(const Query& query, const Candidate& candidate) const {
+    if (preferred_.empty()) return false;
+    return preferred_.contains(candidate.id) ||
+           preferred_.contains(query.node.name + "\t" + name_of(query.pass) + "\t" + candidate.id + "\t" + candidate.implementation);
   }
 
   void add_fast(const Step& step) {
@@ -157,6 +161,7 @@ class Chooser {
 
   Draft& draft_;
   Wiring wiring_;
+  std::set<std::string> preferred_;
   std::map<std::pair<std::string, Pass>, std::pair<std::string, std::string>> inherited_;
 };
 }  // namespace

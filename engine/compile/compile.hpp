@@ -50,7 +50,7 @@ struct CompileOptions {
   std::vector<std::int64_t> blocks = {};
   // Choices to take over, by node and pass, where they are offered: other batch sizes inherit those of the main program.
   const Program* inherit = nullptr;
-  // Ids of candidates to take wherever they are offered, instead of choosing: for tests and experiments.
+  // Candidates to take where they are offered: an id, for every pass; or "NODE<tab>PASS<tab>ID<tab>IMPLEMENTATION", as was chosen before.
   std::vector<std::string> prefer = {};
   bool lanes = true;  // false: every task runs wide, in list order
   // Also time what there is only one way to do, so that Task::fastest_ms is known of every step: for a forecast.

@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace autodidact::engine {
@@ -18,6 +19,7 @@ class Timings {
 
   std::optional<double> find(const std::string& key) const {
     const std::lock_guard lock(mutex_);
+    asked_.insert(key);
     const auto found = ms_.find(key);
     return found == ms_.end() ? std::nullopt : std::optional(found->second);
   }
@@ -35,8 +37,18 @@ class Timings {
     return ms_;
   }
 
+  // Those that anything was chosen by in this process, however they came in.
+  std::map<std::string, double> used() const {
+    const std::lock_guard lock(mutex_);
+    std::map<std::string, double> used;
+    for (const std::string& key : asked_)
+      if (const auto found = ms_.find(key); found != ms_.end()) used.insert(*found);
+    return used;
+  }
+
  private:
   mutable std::mutex mutex_;
+  mutable std::set<std::string> asked_;
   std::map<std::string, double> ms_;
 };
 

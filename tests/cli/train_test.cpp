@@ -150,14 +150,15 @@ TEST_CASE("train: a start that fails takes nothing from the run that was to be o
   CHECK(read_text(out / "last.safetensors") != before);
 }
 
-TEST_CASE("train: a signal ends the run after its step, with the weights saved, and the process as the signal does") {
-  for (const int signal : {SIGINT, SIGTERM}) {
+TEST_CASE("train: a signal ends the run after its step, with the weights and a checkpoint saved, and exit code 75") {
+  for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) {
     const ScratchDirectory folder;
     const fs::path out = folder / "run";
     const int status = interrupt(kTinyTrain + out.string() + " --epochs 100000", out / "config.toml", signal, folder / "err");
     INFO(read_text(folder / "err"));
-    REQUIRE(WIFSIGNALED(status));
-    CHECK(WTERMSIG(status) == signal);
+    REQUIRE(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 75);
+    CHECK_FALSE(fs::is_empty(out / "checkpoints"));
     CHECK(ends_with_sentence(read_text(folder / "err")));
     CHECK(json_of(run("eval --json - --weights " + (out / "last.safetensors").string() + kTinyData + kFixed)).at("images") == 12);
     for (const Json& row : rows_of(out / "metrics.jsonl")) CHECK(row.contains("ensemble"));

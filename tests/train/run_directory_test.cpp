@@ -47,7 +47,7 @@ TEST_CASE("a directory that holds a run is refused with the way out, and is left
     write_text(scratch / file, "precious");
     CHECK(refusal(scratch.path(), ExistingRun::refuse) ==
           scratch.path().string() + " already holds a run (" + file +
-              "); choose another --out, or --overwrite to replace it");
+              "); choose another --out, or --overwrite to replace it, or --resume auto to go on with it");
     CHECK(read_text(scratch / file) == "precious");
   }
 }

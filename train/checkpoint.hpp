@@ -1,0 +1,67 @@
+// train/checkpoint.hpp: all of a run at the end of a step, in one file, so that it goes on as if it had never stopped.
+//
+// A sealed safetensors file (train/safetensors.hpp): one rename publishes it, and its last bytes are a hash of all others.
+//
+//   values/NAME  momentum/NAME     parameters and what the optimizer keeps of them, F32 (F64 under the reference backend), OIHW
+//   states/NAME                    running statistics
+//   config metrics choices timings U8: texts, byte for byte; see RunState
+//   metadata                       "format": "autodidact checkpoint 1", "state": JSON: where the run is, and its sums so far
+//
+// Random numbers are functions of (seed, purpose, epoch, sample), so no state of a generator is kept: epoch and step say it all.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/parameter_store.hpp"
+#include "train/exit_accuracies.hpp"
+#include "train/safetensors.hpp"
+#include "train/stretch.hpp"
+
+namespace autodidact::train {
+
+struct RunState {
+  int epoch = 0;               // from 0: the one that the next step belongs to
+  std::int64_t step = 0;       // of this epoch, done; as many as it has: its end, with evaluation still to come
+  std::int64_t steps = 0;      // of the run, done
+  int best_epoch = 0;          // counted from 1; 0: none yet
+  std::int64_t best_step = 0;  // steps done at its end
+  ExitAccuracies best = {};
+  std::vector<ExitAccuracies> history = {};  // of the epochs done, as judged
+  Stretch::Sums epoch_sums = {}, row_sums = {};
+  std::string machine = {};  // CPU, library and threads, in words
+  std::string data = {};     // fingerprint of the training data (data/fingerprint.hpp)
+  std::string config = {};   // RunOptions::config_text
+  std::string metrics = {};  // all of metrics.jsonl
+  std::string choices = {};  // of the training program (train/plan_choices.hpp)
+  std::string timings = {};  // by which they were made: "MILLISECONDS<tab>KEY", a line each
+};
+
+// A copy of what is to be written, so that the run may go on meanwhile.
+class Snapshot {
+ public:
+  void take(RunState state, const engine::ParameterStore& store);
+  const RunState& state() const { return state_; }
+  // Atomic. Throws ResourceError, and leaves nothing behind then.
+  void write(const std::filesystem::path& path) const;
+
+ private:
+  RunState state_;
+  std::shared_ptr<const engine::ParameterLayout> layout_;
+  engine::DType master_ = engine::DType::f32;
+  std::vector<std::byte> values_, momentum_, states_;  // sections as they lie in the store; memory is kept from save to save
+};
+
+// A file that was read.
+struct Checkpoint {
+  SafetensorsFile file;
+  RunState state;
+};
+// Throws FileFormatError: no such file, damaged, or no checkpoint.
+Checkpoint read_checkpoint(const std::filesystem::path& path);
+
+// Fills the store: values and statistics, and momentum if it has that. FileFormatError where the checkpoint is of another network.
+void restore(const Checkpoint& checkpoint, engine::ParameterStore& store, bool momentum = true);
+}  // namespace autodidact::train

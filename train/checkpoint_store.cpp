@@ -1,0 +1,97 @@
+#include "train/checkpoint_store.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "train/errors.hpp"
+#include "train/file_descriptor.hpp"
+
+namespace autodidact::train {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view kPrefix = "step-", kSuffix = ".safetensors";
+
+// −1 if it is not the name of a checkpoint.
+std::int64_t step_of(const std::string& name) {
+  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix) || name.size() <= kPrefix.size() + kSuffix.size()) return -1;
+  const std::string digits = name.substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size());
+  constexpr std::size_t kMostDigits = 18;  // of what fits
+  if (digits.size() > kMostDigits || !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; })) return -1;
+  return std::stoll(digits);
+}
+
+void remove_file(const fs::path& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw_resource_error("remove", path, errno);
+}
+}  // namespace
+
+CheckpointStore::CheckpointStore(fs::path folder, int keep) : folder_(std::move(folder)), keep_(keep) {
+  if (keep < 1) throw std::invalid_argument(fmt::format("at least 1 checkpoint must be kept, got {}", keep));
+}
+
+fs::path CheckpointStore::path_of(std::int64_t step) const { return folder_ / fmt::format("{}{:012}{}", kPrefix, step, kSuffix); }
+
+std::vector<CheckpointStore::Entry> CheckpointStore::entries() const {
+  std::vector<Entry> found;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_, error))
+    if (const std::int64_t step = step_of(entry.path().filename().string()); step >= 0) found.push_back({step, entry.path()});
+  std::sort(found.begin(), found.end(), [](const Entry& a, const Entry& b) { return a.step < b.step; });
+  return found;
+}
+
+int CheckpointStore::begin(std::int64_t step) {
+  std::error_code error;
+  fs::create_directories(folder_, error);
+  if (error) throw_resource_error("create the directory", folder_, error.value());
+  if (::faccessat(AT_FDCWD, folder_.c_str(), W_OK | X_OK, AT_EACCESS) != 0) throw_resource_error("write to the directory", folder_, errno);
+  std::vector<fs::path> left_over;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_, error))
+    if (entry.path().filename().string().starts_with(fmt::format(".{}", kPrefix))) left_over.push_back(entry.path());
+  for (const fs::path& path : left_over) remove_file(path);
+  int removed = 0;
+  for (const Entry& entry : entries()) {
+    if (entry.step <= step) continue;
+    remove_file(entry.path);
+    ++removed;
+  }
+  return removed;
+}
+
+void CheckpointStore::save(RunState state, const engine::ParameterStore& store) {
+  wait();
+  snapshot_.take(std::move(state), store);
+  writing_ = std::async(std::launch::async, [this] { write(); });
+}
+
+bool CheckpointStore::busy() const {
+  return writing_.valid() && writing_.wait_for(std::chrono::seconds(0)) != std::future_status::ready;
+}
+
+void CheckpointStore::wait() {
+  if (writing_.valid()) writing_.get();
+}
+
+void CheckpointStore::write() const {
+  pthread_setname_np(pthread_self(), "checkpoint");
+  snapshot_.write(path_of(snapshot_.state().steps));
+  remove_old();
+}
+
+void CheckpointStore::remove_old() const {
+  const std::vector<Entry> all = entries();
+  for (std::size_t i = 0; i + static_cast<std::size_t>(keep_) < all.size(); ++i)
+    if (snapshot_.state().best_epoch == 0 || all[i].step != snapshot_.state().best_step) remove_file(all[i].path);
+}
+}  // namespace autodidact::train

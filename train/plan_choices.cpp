@@ -1,0 +1,78 @@
+#include "train/plan_choices.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+namespace autodidact::train {
+namespace {
+
+// "NODE<tab>PASS" and what follows, in the order of the text.
+std::vector<std::pair<std::string, std::string>> parse(const std::string& text) {
+  std::vector<std::pair<std::string, std::string>> choices;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t node = line.find('\t'), pass = node == std::string::npos ? node : line.find('\t', node + 1);
+    if (pass != std::string::npos) choices.emplace_back(line.substr(0, pass), line.substr(pass + 1));
+  }
+  return choices;
+}
+
+std::string in_words(std::string text) {
+  std::replace(text.begin(), text.end(), '\t', ' ');
+  return text;
+}
+}  // namespace
+
+std::string plan_choices(const engine::Program& program) {
+  std::string text;
+  for (const engine::Task& task : program.tasks())
+    if (!task.node.empty()) text += fmt::format("{}\t{}\t{}\t{}\n", task.node, name_of(task.pass), task.candidate, task.implementation);
+  return text;
+}
+
+std::vector<std::string> lines_of(const std::string& choices) {
+  std::vector<std::string> lines;
+  std::istringstream text(choices);
+  for (std::string line; std::getline(text, line);) lines.push_back(line);
+  return lines;
+}
+
+std::string choices_difference(const std::string& before, const std::string& now) {
+  if (before == now) return {};
+  const auto then = parse(before), here = parse(now);
+  if (then.size() != here.size()) return fmt::format("the step has {} tasks, it had {}", here.size(), then.size());
+  std::size_t different = 0, first = 0;
+  for (std::size_t i = then.size(); i-- > 0;)
+    if (then[i] != here[i]) {
+      ++different;
+      first = i;
+    }
+  if (different == 0) return {};
+  return fmt::format("{} of {} tasks run another algorithm, first {}: {} was {}", different, here.size(),
+                     in_words(here[first].first), in_words(here[first].second), in_words(then[first].second));
+}
+
+std::string timings_text(const engine::Timings& timings) {
+  std::string text;
+  for (const auto& [key, ms] : timings.used()) text += fmt::format("{}\t{}\n", ms, key);
+  return text;
+}
+
+void adopt_timings(std::string_view text, engine::Timings& timings) {
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    const std::size_t tab = line.find('\t');
+    if (tab == std::string_view::npos) continue;
+    double ms = 0;
+    const auto [end, error] = std::from_chars(line.data(), line.data() + tab, ms);
+    if (error == std::errc() && end == line.data() + tab && std::isfinite(ms) && ms >= 0) timings.add(std::string(line.substr(tab + 1)), ms);
+  }
+}
+}  // namespace autodidact::train
