@@ -51,9 +51,9 @@ engine::Program Programs::make(std::int64_t batch, engine::Mode mode, const engi
   for (const auto& [name, value] : graph.outputs())
     if (name.starts_with("logits/") || (mode == engine::Mode::train && name.starts_with("loss/")))
       options.outputs.push_back(name);
-  const std::size_t known = engine::timings().all().size();
+  const std::size_t known = engine::timings().size();
   engine::Program program = engine::compile(graph, options, lanes_);
-  if (engine::timings().all().size() != known) keep_timings();
+  if (engine::timings().size() != known) keep_timings();
   for (const auto& [name, value] : model::loss_scalars(recipe_, batch))
     if (program.inputs().contains(name)) program.set(name, {&value, 1});
   return program;

@@ -28,6 +28,10 @@ class Timings {
     const std::lock_guard lock(mutex_);
     ms_.emplace(key, ms);
   }
+  std::size_t size() const {
+    const std::lock_guard lock(mutex_);
+    return ms_.size();
+  }
   void drop(const std::string& key) {
     const std::lock_guard lock(mutex_);
     ms_[key] = kDropped;

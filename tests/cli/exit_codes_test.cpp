@@ -13,16 +13,6 @@ namespace {
 using namespace autodidact::cli::testing;
 namespace fs = std::filesystem;
 
-void check_failure(const Outcome& outcome, int status, const std::vector<std::string>& parts) {
-  INFO(outcome.out, outcome.err);
-  CHECK(outcome.status == status);
-  CHECK(ends_with_sentence(outcome.err));
-  for (const std::string& part : parts) {
-    CAPTURE(part);
-    CHECK(contains(outcome.err, part));
-  }
-}
-
 // No partly written file is left behind, visible or hidden.
 void check_holds_only(const ScratchDirectory& folder, const std::vector<std::string>& names) {
   auto found = folder.names();

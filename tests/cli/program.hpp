@@ -1,9 +1,14 @@
 // tests/cli/program.hpp: runs the built program as a user does and keeps what it said.
 #pragma once
+#include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <string>
+#include <vector>
 
 #include "tests/train/scratch.hpp"
 
@@ -36,6 +41,29 @@ inline bool ends_with_sentence(const std::string& text) {
 }
 
 inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+// The program has failed with this status and one sentence that has these parts.
+inline void check_failure(const Outcome& outcome, int status, const std::vector<std::string>& parts) {
+  INFO(outcome.out, outcome.err);
+  CHECK(outcome.status == status);
+  CHECK(ends_with_sentence(outcome.err));
+  for (const std::string& part : parts) {
+    CAPTURE(part);
+    CHECK(contains(outcome.err, part));
+  }
+}
+
+// Starts the program and does not wait for it; what it prints goes to the file.
+inline pid_t start(const std::string& arguments, const std::filesystem::path& err) {
+  const pid_t child = ::fork();
+  if (child != 0) return child;
+  const int file = ::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  ::dup2(file, STDOUT_FILENO);
+  ::dup2(file, STDERR_FILENO);
+  const std::string command = "exec '" AUTODIDACT_PROGRAM "' " + arguments;
+  ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+  ::_exit(127);
+}
 
 // Options of the smallest network and data set that have everything.
 inline const std::string kTinyNetwork = " --model resnet18 --width 8 ";

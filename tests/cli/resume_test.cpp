@@ -1,7 +1,6 @@
 // A run that is stopped and goes on gives the bits of one that never stopped, however it was stopped.
 #include <doctest/doctest.h>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -48,17 +47,6 @@ std::vector<std::string> names_in(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder, none)) names.push_back(entry.path().filename().string());
   std::sort(names.begin(), names.end());
   return names;
-}
-
-pid_t start(const std::string& arguments, const fs::path& err) {
-  const pid_t child = ::fork();
-  if (child != 0) return child;
-  const int file = ::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  ::dup2(file, STDOUT_FILENO);
-  ::dup2(file, STDERR_FILENO);
-  const std::string command = "exec '" AUTODIDACT_PROGRAM "' " + arguments;
-  ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-  ::_exit(127);
 }
 
 // How a child ended, if it has.

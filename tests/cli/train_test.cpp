@@ -1,7 +1,6 @@
 // A run from the first weights to the accuracy of the trained ones, what may go wrong on the way, and tables as JSON.
 #include <doctest/doctest.h>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -37,15 +36,7 @@ const std::string kTinyTrain = "train --batch 16" + kTinyData + kTinyNetwork + k
 
 // Starts the program, sends the signal once `until` exists, and returns how it ended, as wait() says it.
 int interrupt(const std::string& arguments, const fs::path& until, int signal, const fs::path& err) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    const int file = ::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    ::dup2(file, STDOUT_FILENO);
-    ::dup2(file, STDERR_FILENO);
-    const std::string command = "exec '" AUTODIDACT_PROGRAM "' " + arguments;
-    ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-    ::_exit(127);
-  }
+  const pid_t child = start(arguments, err);
   for (int i = 0; i < 1200 && !fs::exists(until); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
   ::kill(child, signal);
   int status = 0;

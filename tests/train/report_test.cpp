@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "data/error.hpp"
+#include "tests/train/markup.hpp"
 #include "tests/train/scratch.hpp"
 
 using namespace autodidact::train;
@@ -13,31 +14,10 @@ namespace data = autodidact::data;
 
 namespace {
 
-/// Every element is closed in the order in which it was opened, whole tags only, after the document type. (The style sheet has no "<".)
-bool is_well_formed(const std::string& page) {
+/// After the document type. (The style sheet has no "<".)
+bool is_well_formed_page(const std::string& page) {
   const std::string kType = "<!DOCTYPE html>";
-  if (!page.starts_with(kType)) return false;
-  std::vector<std::string> open;
-  for (std::size_t at = page.find('<', kType.size()); at != std::string::npos; at = page.find('<', at)) {
-    const std::size_t end = page.find('>', at);
-    if (end == std::string::npos) return false;
-    const std::string tag = page.substr(at + 1, end - at - 1);
-    if (tag.find('<') != std::string::npos || std::count(tag.begin(), tag.end(), '"') % 2 != 0) return false;
-    if (tag.starts_with('/')) {
-      if (open.empty() || open.back() != tag.substr(1)) return false;
-      open.pop_back();
-    } else if (!tag.ends_with('/')) {
-      open.push_back(tag.substr(0, tag.find(' ')));
-    }
-    at = end;
-  }
-  return open.empty();
-}
-
-std::size_t count_of(const std::string& text, const std::string& what) {
-  std::size_t count = 0;
-  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++count;
-  return count;
+  return page.starts_with(kType) && is_well_formed(page.substr(kType.size()));
 }
 
 bool contains(const std::string& text, const std::string& what) { return text.find(what) != std::string::npos; }
@@ -73,7 +53,7 @@ const std::string kLine = to_json_line({.step = 1, .epoch = 0.5}) + "\n";
 
 TEST_CASE("report: a run's page has its best and last epoch, four charts, its options and its machine, and needs no other file") {
   const std::string page = page_of({small_run("first")});
-  CHECK(is_well_formed(page));
+  CHECK(is_well_formed_page(page));
   CHECK(count_of(page, "<svg ") == 4);
   CHECK(count_of(page, "<figcaption>") == 4);
   for (const char* text : {"<h1>first</h1>", "best, epoch 2<", ">70.25<", "last, epoch 3<", ">69.00<", "Abacus 3000, 2 threads",
@@ -90,7 +70,7 @@ TEST_CASE("report: several runs are compared, in a table, a chart and by the opt
   runs[1].rows.back().step = 31;
   for (MetricsRow& r : runs[1].rows) r.accuracies = {{kMissing, kMissing, kMissing, r.accuracies.exits[3]}, kMissing};
   const std::string page = page_of(runs);
-  CHECK(is_well_formed(page));
+  CHECK(is_well_formed_page(page));
   CHECK(count_of(page, "<svg ") == 1 + 2 * 4);
   for (const char* text : {"<h1>2 training runs</h1>", "<a href=\"#run-2\">b</a>", "<section id=\"run-2\">", "<td class=\"best\">80.00</td>",
                            "<td class=\"best\">70.25</td>", "<th scope=\"row\">seed</th>\n<td>a</td>\n<td>b</td>", ">–<"})
@@ -109,7 +89,7 @@ TEST_CASE("report: nothing that stands in a file or a name becomes markup") {
   run.machine = "<img src=x>";
   for (const std::vector<RunRecord>& runs : {std::vector<RunRecord>{run}, {run, small_run("b")}, {run, run}}) {
     const std::string page = page_of(runs);
-    CHECK(is_well_formed(page));
+    CHECK(is_well_formed_page(page));
     for (const char* text : {"<script", "<b>", "<i>", "<img", "\x01", "\xff"}) CHECK_MESSAGE(!contains(page, text), text);
     CHECK(contains(page, "&lt;b&gt;&amp;&quot;&#39;"));
   }
@@ -121,18 +101,18 @@ TEST_CASE("report: what is missing leaves gaps, and a run that has measured noth
   run.rows[3].loss = kMissing;
   run.rows[2] = {.step = 15, .epoch = 1.5};
   std::string page = page_of({run});
-  CHECK(is_well_formed(page));
+  CHECK(is_well_formed_page(page));
   CHECK_FALSE(contains(page, "nan"));
   CHECK(contains(page, "best, epoch 3<"));
 
   run.rows.resize(1);
   page = page_of({run, small_run("b")});
-  CHECK(is_well_formed(page));
+  CHECK(is_well_formed_page(page));
   CHECK(contains(page, "No epoch has ended yet."));
 
   run.rows.clear();
   page = page_of({run});
-  CHECK(is_well_formed(page));
+  CHECK(is_well_formed_page(page));
   CHECK(contains(page, "nothing was measured yet"));
   CHECK(count_of(page, "no data") == 4);
   CHECK_THROWS_AS(report_html({}), std::invalid_argument);
@@ -143,7 +123,7 @@ TEST_CASE("report: a long run is thinned, and stays readable") {
   run.rows.clear();
   for (int i = 1; i <= 20000; ++i) run.rows.push_back(row(i, i / 20.0, {{1, 2, 3, 4}, i / 400.0}));
   const std::string page = page_of({run});
-  CHECK(is_well_formed(page));
+  CHECK(is_well_formed_page(page));
   CHECK(page.size() < 400'000);
   CHECK(contains(page, "One epoch in 3 as a table"));
 }
