@@ -14,21 +14,39 @@
 
 #include "train/atomic_file.hpp"
 #include "train/errors.hpp"
+#include "train/one_line.hpp"
 
 namespace autodidact::cli {
 namespace {
 
-// CLI11's reader, but for one thing: it takes a # inside quotes for a comment.
+// CLI11's reader, but: it takes a # inside quotes for a comment, it reads files without an end, and memory grows with the square of a
+// section's depth. No command has sections.
 class TomlReader : public CLI::ConfigTOML {
  public:
   TomlReader() { comment('\0'); }
   std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
+    std::istringstream lines(whole(input));
     std::stringstream without_comments;
-    for (std::string line; std::getline(input, line);) without_comments << line.substr(0, comment_begin(line)) << '\n';
+    int number = 0;
+    for (std::string line; std::getline(lines, line);) {
+      ++number;
+      line = CLI::detail::trim_copy(line.substr(0, comment_begin(line)));
+      if (line.starts_with('[') && line.ends_with(']'))
+        throw CLI::ConfigError(fmt::format("line {} of the config file begins a section, and options have none", number));
+      without_comments << line << '\n';
+    }
     return CLI::ConfigTOML::from_config(without_comments);
   }
 
  private:
+  static std::string whole(std::istream& input) {
+    constexpr std::size_t kMostBytes = 1 << 20;
+    std::string text(kMostBytes + 1, '\0');
+    input.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(input.gcount()));
+    if (text.size() > kMostBytes) throw CLI::ConfigError(fmt::format("the config file has more than {} bytes", kMostBytes));
+    return text;
+  }
   static std::size_t comment_begin(const std::string& line) {
     char quote = 0;
     for (std::size_t i = 0; i < line.size(); ++i) {
@@ -41,7 +59,7 @@ class TomlReader : public CLI::ConfigTOML {
 
 // CLI11's words, but where they would not be understood.
 std::string sentence_of(const CLI::ParseError& error) {
-  const std::string text = error.what();
+  const std::string text = train::one_line(error.what());  // it quotes files
   const std::size_t twice = text.find(": At Most 1 required but received");
   return twice == std::string::npos ? text : text.substr(0, twice) + " is given more than once";
 }

@@ -11,9 +11,12 @@
 #include "cli/command.hpp"
 #include "data/error.hpp"
 #include "train/errors.hpp"
+#include "train/one_line.hpp"
 
 namespace autodidact::cli {
 namespace {
+
+constexpr std::size_t kLongestSentence = 4000;
 
 void print_help(std::FILE* to) {
   fmt::print(to, "autodidact trains self-distilling, multi-exit residual networks on x86 CPUs.\n\n"
@@ -36,7 +39,8 @@ const Command& find_command(const std::string& name) {
 }
 
 int fail(int code, const char* sentence) {
-  std::fputs(fmt::format("autodidact: {}\n", sentence).c_str(), stderr);  // does not throw where stderr is closed
+  // It may quote what a user or a file said. fputs does not throw where stderr is closed.
+  std::fputs(fmt::format("autodidact: {}\n", train::one_line(sentence, kLongestSentence)).c_str(), stderr);
   return code;
 }
 

@@ -66,23 +66,38 @@ std::vector<std::uint8_t> read_file(const fs::path& path, std::size_t max_bytes)
   const int header = archive_read_next_header(reader.get(), &entry);
   if (header == ARCHIVE_EOF) return content;  // an empty file
   if (header < ARCHIVE_WARN) fail_reading(path, reader.get(), 0);
+  constexpr int kOneFilter = 2;  // and the file itself
+  if (archive_filter_count(reader.get()) > kOneFilter) {
+    throw DataError(fmt::format("{}: is compressed more than once", path.string()));
+  }
 
-  std::error_code ignored;
-  content.reserve(std::min<std::size_t>(fs::file_size(path, ignored), max_bytes));
+  std::error_code error;
+  const std::size_t file_bytes = fs::file_size(path, error);
+  content.reserve(std::min(file_bytes, max_bytes));
   while (true) {
     const void* block = nullptr;
     std::size_t size = 0;
     la_int64_t offset = 0;
     const int result = archive_read_data_block(reader.get(), &block, &size, &offset);
-    if (result == ARCHIVE_EOF) return content;
+    if (result == ARCHIVE_EOF) break;
     if (result < ARCHIVE_WARN) fail_reading(path, reader.get(), content.size());
     if (size > max_bytes - content.size()) {
       throw DataError(
           fmt::format("{}: holds more than the {} bytes allowed for it", path.string(), max_bytes));
     }
+    if (size > content.capacity() - content.size()) {  // by itself it would grow beyond the limit
+      content.reserve(std::max(content.size() + size, std::min(2 * content.capacity(), max_bytes)));
+    }
     const auto* bytes = static_cast<const std::uint8_t*>(block);
     content.insert(content.end(), bytes, bytes + size);
   }
+  // Decompressors stop where their stream ends, and say nothing about what follows.
+  const auto used = static_cast<std::size_t>(archive_filter_bytes(reader.get(), -1));
+  if (!error && used < file_bytes) {
+    throw DataError(fmt::format("{}: {} trailing bytes after its compressed content", path.string(),
+                                file_bytes - used));
+  }
+  return content;
 }
 
 fs::path find_file(const fs::path& folder, std::span<const std::string> names) {

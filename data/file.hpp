@@ -16,7 +16,8 @@ inline constexpr std::size_t kMaxFileBytes = std::size_t{1} << 30;
 
 // Reads the whole file, decompressed on the way if its first bytes say gzip, xz, lzma, bzip2 or zstd, whatever its name.
 // At most max_bytes are ever held. DataError where the file is missing, is no ordinary file, cannot be read, is truncated or
-// damaged as the decompressor sees it (libarchive does not compare gzip's checksum; xz's it does), or has more than max_bytes.
+// damaged as the decompressor sees it (libarchive does not compare gzip's checksum; xz's it does), is followed by other bytes, is
+// compressed twice, or has more than max_bytes.
 std::vector<std::uint8_t> read_file(const std::filesystem::path& path,
                                     std::size_t max_bytes = kMaxFileBytes);
 

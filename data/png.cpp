@@ -43,6 +43,19 @@ void read_bytes(png_structp png, png_bytep target, std::size_t count) {
 
 void ignore_warning(png_structp, png_const_charp) {}
 
+// libpng takes memory for a chunk of text as long as it says it is before it reads it: 2 GB, in a file of some bytes.
+void check_chunks(ConstBytes file, const std::string& name) {
+  constexpr std::size_t kNumber = 4, kFrame = 12;  // a chunk's length; length, type and checksum
+  for (std::size_t at = kSignatureBytes; file.size() - at >= kFrame;) {
+    std::size_t length = 0;
+    for (std::size_t i = 0; i < kNumber; ++i) length = length << 8 | file[at + i];
+    if (length > file.size() - at - kFrame) {
+      throw DataError(fmt::format("{}: damaged PNG: the file ends early", name));
+    }
+    at += kFrame + length;
+  }
+}
+
 // libpng jumps out of its faults, over whatever lies between; so between setjmp and it there is nothing that has a destructor.
 // False: source.fault says why.
 bool read_header(png_structp png, png_infop info) {
@@ -93,6 +106,7 @@ class Reader {
   Image read() {
     check(read_header(png_, info_));
     check_size(png_get_image_width(png_, info_), png_get_image_height(png_, info_));
+    check_promise();
     check(start_pixels(png_, info_));
     const int channels = png_get_channels(png_, info_);
     const ImageShape shape{channels, static_cast<int>(png_get_image_height(png_, info_)),
@@ -107,6 +121,10 @@ class Reader {
       rows.push_back(interleaved.data() + y * row_bytes);
     }
     check(read_pixels(png_, rows.data()));
+    if (source_.at != source_.file.size()) {
+      throw DataError(
+          fmt::format("{}: {} trailing bytes after the PNG", name_, source_.file.size() - source_.at));
+    }
     return {shape, planes_of(interleaved, shape)};
   }
 
@@ -122,6 +140,16 @@ class Reader {
     }
     throw DataError(fmt::format("{}: {}×{} pixels, at most {} a side and {} in all are read", name_,
                                 width, height, kMaxPngSide, kMaxPngPixels));
+  }
+
+  // A few bytes may not make us allocate a large picture.
+  void check_promise() const {
+    constexpr std::size_t kMostExpansion = 1032;  // of deflate
+    const std::size_t packed = png_get_rowbytes(png_, info_) * png_get_image_height(png_, info_);
+    if (packed / kMostExpansion <= source_.file.size()) return;
+    throw DataError(fmt::format("{}: damaged PNG: {} bytes are too few for {}×{} pixels", name_,
+                                source_.file.size(), png_get_image_width(png_, info_),
+                                png_get_image_height(png_, info_)));
   }
 
   static std::vector<std::uint8_t> planes_of(std::vector<std::uint8_t>& interleaved,
@@ -148,6 +176,7 @@ Image decode_png(ConstBytes file, const std::string& name) {
   if (file.size() < kSignatureBytes || png_sig_cmp(file.data(), 0, kSignatureBytes) != 0) {
     throw DataError(fmt::format("{}: is not a PNG file", name));
   }
+  check_chunks(file, name);
   return Reader(file, name).read();
 }
 

@@ -4,7 +4,7 @@
 // are cut to their upper 8, transparency is dropped (not laid over a colour), gamma and colour profiles are ignored, all as
 // Pillow's convert("L") and convert("RGB") do for such files.
 // Files are untrusted: the sides are compared with the limits before anything of the image's size is allocated, chunks that are not
-// pixels may take 8 MB when unpacked, and a file is refused, not repaired, where it ends early or a checksum is wrong.
+// pixels may take 8 MB when unpacked, and a file is refused, not repaired, where it ends early, goes on after its end, or a checksum is wrong.
 #pragma once
 #include <filesystem>
 #include <string>

@@ -5,9 +5,12 @@
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <utility>
 
 #include "train/errors.hpp"
+#include "train/one_line.hpp"
+#include "train/strict_json.hpp"
 
 namespace autodidact::train {
 namespace {
@@ -49,17 +52,21 @@ json to_json(const Stretch::Sums& sums) {
           {"present", sums.tally.present},
           {"ensemble_correct", sums.tally.ensemble_correct}};
 }
+template <class T>
+void read_whole(const json& object, const char* key, T& number) {
+  number = whole_number<T>(object.at(key));
+}
 Stretch::Sums sums_from(const json& object) {
   Stretch::Sums sums;
   const json& loss = object.at("loss");
   sums.loss = {loss.at(0).get<double>(), loss.at(1).get<double>(), loss.at(2).get<double>(), loss.at(3).get<double>()};
-  object.at("steps").get_to(sums.steps);
+  read_whole(object, "steps", sums.steps);
   object.at("images").get_to(sums.images);
   object.at("seconds").get_to(sums.seconds);
-  object.at("counted").get_to(sums.tally.images);
-  object.at("correct").get_to(sums.tally.correct);
+  read_whole(object, "counted", sums.tally.images);
+  for (std::size_t k = 0; k < kExits; ++k) sums.tally.correct[k] = whole_number<std::int64_t>(object.at("correct").at(k));
   object.at("present").get_to(sums.tally.present);
-  object.at("ensemble_correct").get_to(sums.tally.ensemble_correct);
+  read_whole(object, "ensemble_correct", sums.tally.ensemble_correct);
   return sums;
 }
 
@@ -81,13 +88,13 @@ std::string to_text(const RunState& state) {
 }
 
 RunState state_from(const std::string& text) {
-  const json object = json::parse(text);
+  const json object = parse_strict_json(text);
   RunState state;
-  object.at("epoch").get_to(state.epoch);
-  object.at("step").get_to(state.step);
-  object.at("steps").get_to(state.steps);
-  object.at("best_epoch").get_to(state.best_epoch);
-  object.at("best_step").get_to(state.best_step);
+  read_whole(object, "epoch", state.epoch);
+  read_whole(object, "step", state.step);
+  read_whole(object, "steps", state.steps);
+  read_whole(object, "best_epoch", state.best_epoch);
+  read_whole(object, "best_step", state.best_step);
   state.best = accuracies_from(object.at("best"));
   for (const json& accuracies : object.at("history")) state.history.push_back(accuracies_from(accuracies));
   state.epoch_sums = sums_from(object.at("epoch_sums"));
@@ -154,7 +161,9 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
   try {
     checkpoint.state = state_from(checkpoint.file.metadata.at("state"));
   } catch (const json::exception& error) {
-    throw FileFormatError(fmt::format("{}: its state cannot be understood: {}", path.string(), error.what()));
+    throw FileFormatError(fmt::format("{}: its state cannot be understood: {}", path.string(), one_line(error.what())));
+  } catch (const std::invalid_argument& error) {
+    throw FileFormatError(fmt::format("{}: its state {}", path.string(), error.what()));
   }
   if (!sensible(checkpoint.state)) throw FileFormatError(fmt::format("{}: its state makes no sense", path.string()));
   for (const auto& [name, member] : kTexts) {

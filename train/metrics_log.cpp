@@ -12,6 +12,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "train/strict_json.hpp"
+
 namespace autodidact::train {
 namespace {
 
@@ -34,7 +36,7 @@ std::string to_json_line(const MetricsRow& row) {
 }
 
 MetricsRow from_json_line(std::string_view line) {
-  const nlohmann::json json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+  const nlohmann::json json = parse_strict_json(line);
   if (!json.is_object()) throw std::invalid_argument("is not a JSON object");
   const auto number = [](const nlohmann::json& value, const char* key) {
     if (value.is_null()) return kMissing;

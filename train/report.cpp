@@ -196,7 +196,7 @@ class Page {
     for (std::size_t i = 0; i < runs_.size(); ++i) values["machine"][i] = runs_[i].machine;
     std::erase_if(values, [](const auto& entry) {
       const auto& [key, all] = entry;
-      return key == "out" || key == "overwrite" || std::all_of(all.begin(), all.end(), [&](auto& value) { return value == all[0]; });
+      return key == "out" || key == "overwrite" || std::all_of(all.begin(), all.end(), [&all = all](auto& value) { return value == all[0]; });
     });
     put("<h2 class=\"part\">Options that differ</h2>");
     if (values.empty()) {

@@ -14,6 +14,7 @@
 
 #include "train/atomic_file.hpp"
 #include "train/errors.hpp"
+#include "train/one_line.hpp"
 #include "train/safetensors_header.hpp"
 
 namespace autodidact::train {
@@ -148,11 +149,11 @@ const TensorRecord* SafetensorsFile::find(std::string_view name) const {
 const TensorRecord& SafetensorsFile::require(std::string_view name, FileType type) const {
   const TensorRecord* tensor = find(name);
   if (tensor == nullptr) {
-    throw FileFormatError(fmt::format("{} has no tensor {}", path.string(), quoted_name(name)));
+    throw FileFormatError(fmt::format("{} has no tensor {}", path.string(), in_quotes(name)));
   }
   if (tensor->type != type) {
     throw FileFormatError(fmt::format("{}: tensor {} is {}, expected {}", path.string(),
-                                      quoted_name(name), file_type_name(tensor->type),
+                                      in_quotes(name), file_type_name(tensor->type),
                                       file_type_name(type)));
   }
   return *tensor;
@@ -163,7 +164,7 @@ const TensorRecord& SafetensorsFile::require(std::string_view name, FileType typ
   const TensorRecord& tensor = require(name, type);
   if (tensor.shape != shape) {
     throw FileFormatError(fmt::format("{}: tensor {} has shape {}, expected {}", path.string(),
-                                      quoted_name(name), shape_text(tensor.shape),
+                                      in_quotes(name), shape_text(tensor.shape),
                                       shape_text(shape)));
   }
   return tensor;

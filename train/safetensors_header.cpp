@@ -10,10 +10,11 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <stdexcept>
-#include <unordered_set>
 #include <utility>
 
 #include "train/errors.hpp"
+#include "train/one_line.hpp"
+#include "train/strict_json.hpp"
 
 namespace autodidact::train {
 namespace {
@@ -23,7 +24,6 @@ using nlohmann::json;
 constexpr std::size_t kMaxDimensions = 64;  // as NumPy; bounds what an array may cost
 constexpr std::size_t kMaxNesting = 3;      // file { tensor { shape [
 constexpr std::size_t kAlignment = 8;
-constexpr std::size_t kMaxQuoted = 200;
 constexpr const char* kMetadataKey = "__metadata__";
 
 struct TypeRow {
@@ -55,63 +55,11 @@ std::optional<std::uint64_t> byte_size(FileType type, const FileShape& shape) {
   return bytes;
 }
 
-/// Watches the JSON parser. It would keep the last of two equal keys, so that two readers could see two different files
-/// in one; and it would store arrays of any length and depth before we could look at them.
-class HeaderGuard {
- public:
-  bool operator()(json::parse_event_t event, const json& parsed) {
-    switch (event) {
-      case json::parse_event_t::object_start:
-        open({Kind::object, 0, {}});
-        break;
-      case json::parse_event_t::array_start:
-        open({Kind::array, 0, {}});
-        break;
-      case json::parse_event_t::object_end:
-      case json::parse_event_t::array_end:
-        open_.pop_back();
-        break;
-      case json::parse_event_t::key:
-        if (const auto& key = parsed.get_ref<const std::string&>();
-            !open_.back().keys.insert(key).second) {
-          throw FileFormatError(fmt::format("the header has the key {} twice", quoted_name(key)));
-        }
-        break;
-      case json::parse_event_t::value:
-        if (!open_.empty() && open_.back().kind == Kind::array &&
-            ++open_.back().values > kMaxDimensions) {
-          throw FileFormatError(
-              fmt::format("the header has an array of more than {} numbers", kMaxDimensions));
-        }
-        break;
-    }
-    return true;
-  }
-
- private:
-  enum class Kind { object, array };
-  struct Level {
-    Kind kind;
-    std::size_t values;
-    std::unordered_set<std::string> keys;
-  };
-  void open(Level level) {
-    if (open_.size() == kMaxNesting) {
-      throw FileFormatError(fmt::format("the header is nested deeper than {} levels", kMaxNesting));
-    }
-    open_.push_back(std::move(level));
-  }
-  std::vector<Level> open_;
-};
-
 json parse_json(const std::string& text) {
-  HeaderGuard guard;
   try {
-    return json::parse(text, [&guard](int, json::parse_event_t event, const json& parsed) {
-      return guard(event, parsed);
-    });
-  } catch (const json::parse_error& error) {
-    throw FileFormatError(fmt::format("its header is not JSON at byte {}", error.byte));
+    return parse_strict_json(text, {.nesting = kMaxNesting, .array = kMaxDimensions});
+  } catch (const std::invalid_argument& error) {
+    throw FileFormatError(fmt::format("its header {}", error.what()));
   }
 }
 
@@ -120,7 +68,7 @@ Metadata read_metadata(const json& entry) {
   Metadata metadata;
   for (const auto& [key, value] : entry.items()) {
     if (!value.is_string()) {
-      throw FileFormatError(fmt::format("its metadata {} is not a string", quoted_name(key)));
+      throw FileFormatError(fmt::format("its metadata {} is not a string", in_quotes(key)));
     }
     metadata[key] = value.get<std::string>();
   }
@@ -128,7 +76,7 @@ Metadata read_metadata(const json& entry) {
 }
 
 [[noreturn]] void refuse(const std::string& name, const std::string& why) {
-  throw FileFormatError(fmt::format("tensor {} {}", quoted_name(name), why));
+  throw FileFormatError(fmt::format("tensor {} {}", in_quotes(name), why));
 }
 
 FileType read_type(const std::string& name, const json& value) {
@@ -138,7 +86,7 @@ FileType read_type(const std::string& name, const json& value) {
                                 [&](const TypeRow& candidate) { return candidate.name == text; });
   if (row == kTypes.end()) {
     refuse(name, fmt::format("has dtype {}; known are F64, F32, I64, I32, U8 and BF16",
-                             quoted_name(text)));
+                             in_quotes(text)));
   }
   return row->type;
 }
@@ -219,11 +167,6 @@ void require_seamless(const std::vector<HeaderEntry>& entries, std::uint64_t dat
 
 std::string_view file_type_name(FileType type) { return row_of(type).name; }
 std::size_t file_type_size(FileType type) { return row_of(type).size; }
-
-std::string quoted_name(std::string_view name) {
-  const std::string part(name.substr(0, kMaxQuoted));
-  return json(part).dump(-1, ' ', true, json::error_handler_t::replace);
-}
 
 std::string shape_text(const FileShape& shape) {
   return fmt::format("({})", fmt::join(shape, ","));

@@ -35,8 +35,6 @@ SafetensorsHeader parse_header(const std::string& text, std::uint64_t data_bytes
 /// Throws std::invalid_argument as write_safetensors does.
 std::string make_header(const Metadata& metadata, std::span<const TensorView* const> tensors);
 
-/// A name as it may be shown: escaped, because names from a file could send control sequences to a terminal, and cut.
-std::string quoted_name(std::string_view name);
 /// "(64,3,3,3)"
 std::string shape_text(const FileShape& shape);
 

@@ -9,9 +9,12 @@
 #include <cmath>
 #include <set>
 #include <stdexcept>
+#include <type_traits>
 
 #include "model/recipe.hpp"
 #include "train/errors.hpp"
+#include "train/one_line.hpp"
+#include "train/strict_json.hpp"
 
 namespace autodidact::train {
 namespace {
@@ -41,20 +44,32 @@ int read_int(const SafetensorsFile& file, const std::string& key) {
     if (end == text.size()) return number;
   } catch (const std::exception&) {
   }
-  throw FileFormatError(fmt::format("{}: metadata {} must be a whole number, got \"{}\"",
-                                    file.path.string(), key, text));
+  throw FileFormatError(fmt::format("{}: metadata {} must be a whole number, got {}",
+                                    file.path.string(), key, in_quotes(text)));
 }
 
 template <class T>
 std::vector<T> read_list(const SafetensorsFile& file, const std::string& key) {
   const auto found = file.metadata.find(key);
   if (found == file.metadata.end()) return {};
+  constexpr JsonLimits kLimits{.nesting = 1, .array = std::size_t{1} << 20};  // as many as there may be classes
+  const auto refuse = [&](const std::string& why) {
+    throw FileFormatError(fmt::format("{}: metadata {}, which must be a JSON list, {}: {}", file.path.string(), key, why, in_quotes(found->second)));
+  };
+  std::vector<T> list;
   try {
-    return nlohmann::json::parse(found->second).get<std::vector<T>>();
+    const nlohmann::json parsed = parse_strict_json(found->second, kLimits);
+    if (!parsed.is_array()) refuse("is none");
+    for (const nlohmann::json& element : parsed) {
+      if constexpr (std::is_integral_v<T>) list.push_back(whole_number<T>(element));
+      else list.push_back(element.get<T>());
+    }
+  } catch (const std::invalid_argument& error) {
+    refuse(error.what());
   } catch (const nlohmann::json::exception&) {
-    throw FileFormatError(fmt::format("{}: metadata {} must be a JSON list, got \"{}\"",
-                                      file.path.string(), key, found->second));
+    refuse("has elements of another type");
   }
+  return list;
 }
 
 std::vector<double> numbers_of(const SafetensorsFile& file, const TensorRecord& record, const Slot& slot) {
@@ -103,7 +118,7 @@ void require_sensible(const SafetensorsFile& file, const ModelInfo& info) {
       if (stage < 2 || stage > 4) throw std::invalid_argument(fmt::format("stage {} cannot be dilated", stage));
     model::check(network_of(info));
   } catch (const std::invalid_argument& error) {
-    throw FileFormatError(fmt::format("{}: its metadata describe no network: {}", file.path.string(), error.what()));
+    throw FileFormatError(fmt::format("{}: its metadata describe no network: {}", file.path.string(), one_line(error.what())));
   }
   require_normalisation(file, info);
 }

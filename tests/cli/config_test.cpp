@@ -41,6 +41,16 @@ TEST_CASE("config: what --dump-config writes, --config reads back") {
   }
 }
 
+TEST_CASE("config: a file without an end, and one whose sections would take memory without end, are refused") {
+  const ScratchDirectory folder;
+  const std::string config = (folder / "c.toml").string();
+  std::string deep = "epochs=7\n[a";
+  for (int level = 0; level < 100000; ++level) deep += ".a";
+  write_text(config, deep + "]\nx=1\n");
+  check_failure(run("plan --config " + config), 2, {"line 2 of the config file begins a section"});
+  check_failure(run("plan --config /dev/zero"), 2, {"the config file has more than 1048576 bytes"});
+}
+
 TEST_CASE("config: options on the command line win") {
   const ScratchDirectory folder;
   const std::string config = (folder / "c.toml").string();

@@ -43,7 +43,7 @@ TEST_CASE("report: what it cannot do is said in one sentence with the code of it
   check_failure(run("report " + directory + " --out " + page), 3, {"config.toml: no such file"});
   write_text(folder / "config.toml", "seed=1\n");
   write_text(folder / "metrics.jsonl", "what\n");
-  check_failure(run("report " + directory + " --out " + page), 3, {"metrics.jsonl: line 1 is not a JSON object"});
+  check_failure(run("report " + directory + " --out " + page), 3, {"metrics.jsonl: line 1 is not JSON at byte 1"});
   write_text(folder / "metrics.jsonl", "");
   check_failure(run("report " + directory + " --out " + directory + "/no/page.html"), 7, {"page.html"});
   CHECK_FALSE(std::filesystem::exists(page));

@@ -6,6 +6,8 @@
 
 #include <array>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "data/error.hpp"
 #include "tests/data/scratch_folder.hpp"
@@ -80,6 +82,18 @@ TEST_CASE("a truncated compressed file is an error and not a shorter file") {
       message = error.what();
     }
     CHECK(message.starts_with(path + ": cannot be read beyond byte "));
+  }
+}
+
+TEST_CASE("bytes after a compressed stream, and a stream in a stream, are refused") {
+  const ScratchFolder folder;
+  for (Filter filter : {archive_write_add_filter_gzip, archive_write_add_filter_bzip2}) {
+    const std::string path = write_compressed(folder / "once", filter, pattern(1000));
+    std::ifstream packed(path, std::ios::binary);
+    const std::string twice = write_compressed(folder / "twice", filter, {std::istreambuf_iterator<char>(packed), {}});
+    CHECK_THROWS_WITH_AS(read_file(twice), (twice + ": is compressed more than once").c_str(), DataError);
+    std::ofstream(path, std::ios::binary | std::ios::app) << "garbage";
+    CHECK_THROWS_WITH_AS(read_file(path), (path + ": 7 trailing bytes after its compressed content").c_str(), DataError);
   }
 }
 

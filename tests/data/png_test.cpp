@@ -1,6 +1,7 @@
 #include "data/png.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <png.h>
 #include <zlib.h>
 
@@ -123,6 +124,9 @@ TEST_CASE("a PNG that is damaged or too large is refused before its pixels are m
                 "a.png: 16000×16000 pixels, at most 16384 a side and 67108864 in all are read");
   check_refused(png_of(header(8, 8, 8, 2), std::string(3, '\0')),
                 "a.png: damaged PNG: Not enough image data");
+  check_refused(png_of(header(8000, 8000, 8, 2), "\0"),
+                fmt::format("a.png: damaged PNG: {} bytes are too few for 8000×8000 pixels", png_of(header(8000, 8000, 8, 2), "\0").size()));
+  check_refused(whole + "x", "a.png: 1 trailing bytes after the PNG");
   CHECK_THROWS_AS(decode_png(bytes_of(kSignature + header(0, 5, 8, 2)), "a.png"), DataError);
 }
 

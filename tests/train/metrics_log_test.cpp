@@ -70,14 +70,15 @@ TEST_CASE("a line reads back to the row that it was written from, and a damaged 
   const auto refusal = [](const char* line) {
     return message_of<std::invalid_argument>([&] { from_json_line(line); });
   };
-  CHECK(refusal(R"({"step":1,"epo)") == "is not a JSON object");
+  CHECK(refusal(R"({"step":1,"epo)") == "is not JSON at byte 15");
   CHECK(refusal("[1]") == "is not a JSON object");
-  CHECK(refusal("") == "is not a JSON object");
+  CHECK(refusal("") == "is not JSON at byte 1");
+  CHECK(refusal(R"({"step":1,"step":2,"epoch":1})") == "has the key \"step\" twice");
   CHECK(refusal(R"({"epoch":1})") == "has no number of steps");
   CHECK(refusal(R"({"step":-1,"epoch":1})") == "has no number of steps");
   CHECK(refusal(R"({"step":1,"epoch":null})") == "has no epoch");
   CHECK(refusal(R"({"step":1,"epoch":1,"loss":"<b>"})") == "has a loss that is not a number");
-  CHECK(refusal(R"({"step":1,"epoch":1,"loss":1e999})") == "is not a JSON object");
+  CHECK(refusal(R"({"step":1,"epoch":1,"loss":1e999})") == "has a number that is too large");
   CHECK(refusal(R"({"step":1,"epoch":1,"exits":[1,2,3]})") == "has exits that are not 4 numbers");
 }
 

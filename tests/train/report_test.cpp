@@ -168,7 +168,7 @@ TEST_CASE("run record: what is missing or damaged is said in one sentence with f
   write_text(config, "seed=1\n");
   CHECK(refusal(folder.path()) == metrics + ": no such file, so its folder holds no run");
   write_run(folder, kLine + "{\"step\":20,\"ep\n" + kLine);
-  CHECK(refusal(folder.path()) == metrics + ": line 2 is not a JSON object");
+  CHECK(refusal(folder.path()) == metrics + ": line 2 is not JSON at byte 15");
   write_run(folder, kLine + "{\"step\":20,\"epoch\":1,\"lr\":\"x\"}\n");
   CHECK(refusal(folder.path()) == metrics + ": line 2 has a lr that is not a number");
   std::filesystem::remove(metrics);
