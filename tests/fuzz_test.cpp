@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace autodidact::train::testing;
 
-constexpr const char* kMutations = "1000";  // a second or two each
+constexpr const char* kMutations = "500";  // of each target: some five seconds of processor time in all
 
 const fs::path kCorpus = fs::path(AUTODIDACT_SOURCE_DIR) / "tests/fuzz/corpus";
 
