@@ -54,7 +54,7 @@ void CompileArguments::declare(CLI::App& app) {
       ->check(CLI::IsMember({"measure", "fixed", "direct"}));
   app.add_option("--recompute", recompute,
                  "what backward makes again instead of keeping it: auto (what one sweep over memory makes), none, stage (all "
-                 "between the outputs of the residual blocks: least memory, slowest)")
+                 "between the outputs of the stages: least memory, slowest)")
       ->check(CLI::IsMember({"auto", "none", "stage"}));
   app.add_option("--plan-cache", plan_cache,
                  "file that keeps what was measured for the next start; auto: in the user's cache folder; off: none");

@@ -17,6 +17,9 @@ namespace {
 // No network of use is larger; below these, no product of extents overflows.
 constexpr std::int64_t kLargestWidth = 4096, kLargestSide = 16384, kLargestCount = 1 << 20;
 
+// Stages of more blocks than this are made again in several parts, where recomputation keeps their inputs only.
+constexpr int kBlocksBetweenCheckpoints = 6;
+
 void require(bool condition, const std::string& sentence) {
   if (!condition) throw std::invalid_argument(sentence);
 }
@@ -86,7 +89,7 @@ std::array<ValueId, kExits> stages(Graph& graph, const NetworkOptions& options, 
     if (dilate) dilation *= 2;
     for (int b = 0; b < architecture.depths[s]; ++b) {
       x = residual_block(graph, fmt::format("layer{}.{}", s + 1, b), x, block);
-      graph.checkpoint(x);
+      if ((b + 1) % kBlocksBetweenCheckpoints == 0 || b + 1 == architecture.depths[s]) graph.checkpoint(x);
       block.stride = 1;
       block.dilation = dilation;
     }

@@ -25,8 +25,8 @@ enum class Backend : std::uint8_t { fast, reference };
 enum class Choose : std::uint8_t { measure, fixed, direct };
 
 // What backward reads and forward need not keep. none: nothing · automatic: what one sweep over memory makes again (batch norm with
-// its ReLU, the attention gate) · stage: everything between the checkpoints of the graph (our networks: the outputs of the residual
-// blocks, and the features), convolutions too: least memory, most time.
+// its ReLU, the attention gate, depthwise convolutions) · stage: everything between the checkpoints of the graph (our networks: the
+// outputs of the stages, and the features), convolutions too: least memory, most time.
 // The numbers are the same bits in every case.
 enum class Recompute : std::uint8_t { none, automatic, stage };
 

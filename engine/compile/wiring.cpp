@@ -27,7 +27,8 @@ Wiring::Wiring(Draft& draft)
       writers_(draft.graph.values().size(), 0),
       chosen_(draft.graph.nodes().size()),
       private_(draft.graph.values().size(), true),
-      dropped_(draft.graph.values().size(), false) {
+      dropped_(draft.graph.values().size(), false),
+      chain_(draft.graph.values().size(), 0) {
   for (const auto& [name, id] : draft.graph.outputs()) private_[static_cast<std::size_t>(id.index)] = false;
   for (const Node& node : draft.graph.nodes())
     for (const ValueId id : node.inputs) {
