@@ -12,6 +12,7 @@
 #include "engine/random.hpp"
 #include "train/errors.hpp"
 #include "train/machine.hpp"
+#include "train/scaling.hpp"
 #include "train/step_check.hpp"
 #include "train/trainer.hpp"
 
@@ -33,9 +34,9 @@ struct BenchArguments {
 
   void declare(CLI::App& app) {
     app.add_option("what", what, "step: time training steps · infer: time the logits of batches, as eval computes them · "
-                   "floor: the fastest candidate of every task of a training step, summed")
+                   "floor: the fastest candidate of every task of a training step, summed · scaling: simulate a step on more threads")
         ->required()
-        ->check(CLI::IsMember({"step", "infer", "floor"}));
+        ->check(CLI::IsMember({"step", "infer", "floor", "scaling"}));
     network.declare(app);
     recipe.declare(app);
     images.declare(app);
@@ -140,6 +141,33 @@ Json time_inference(const BenchArguments& bench, train::Trainer& trainer, const 
   return json;
 }
 
+// The step on 1, 2, 4 … threads; those that are here are timed too, to see what the simulation is worth.
+Json simulate_scaling(const BenchArguments& bench, const data::Batch& batch, engine::Lanes& lanes) {
+  constexpr int kMostThreads = 64;
+  const auto phases = train::measure_scaling(bench.options(), batch, lanes, bench.steps);
+  Json rows = Json::array();
+  double one = 0;
+  for (int threads = 1; threads <= kMostThreads; threads *= 2) {
+    const double seconds = train::simulated_seconds(phases, engine::Lanes::layout_for(threads));
+    if (threads == 1) one = seconds;
+    Json row{{"threads", threads}, {"simulated_s", seconds}, {"speedup", one / seconds}, {"measured_s", nullptr}};
+    if (threads <= lanes.layout().wide) {
+      engine::Lanes team(threads);
+      train::Trainer trainer(bench.options(), team);
+      row["measured_s"] = time_steps(bench, [&] { trainer.step(batch, bench.optimizer.lr); })["median_s"];
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+void print_scaling(const Json& rows) {
+  fmt::print("{:>8} {:>14} {:>9} {:>12}\n", "threads", "simulated s", "speed-up", "measured s");
+  for (const Json& row : rows)
+    fmt::print("{:>8} {:>14.3f} {:>9.2f} {:>12}\n", row["threads"].get<int>(), row["simulated_s"].get<double>(), row["speedup"].get<double>(),
+               row["measured_s"].is_null() ? "" : fmt::format("{:.3f}", row["measured_s"].get<double>()));
+}
+
 // Prints the largest errors; all of them are in the result.
 Json check(std::FILE* file, train::Trainer& trainer, const data::Batch& batch) {
   constexpr std::size_t kPrinted = 10;
@@ -176,7 +204,7 @@ void print(const Json& json) {
 
 int run_bench(const Arguments& arguments) {
   BenchArguments bench;
-  App app("bench", "Times the training step or inference on random images in memory, or sums the fastest candidates of the step's tasks.");
+  App app("bench", "Times the training step or inference on random images in memory, sums the fastest candidates of the step's tasks, or simulates more threads.");
   bench.declare(*app);
   app.parse(arguments);
 
@@ -193,8 +221,13 @@ int run_bench(const Arguments& arguments) {
   if (bench.what == "step") json = time_training(bench, trainer, data.batch(), threads);
   if (bench.what == "infer") json = time_inference(bench, trainer, data.batch(), threads);
   if (bench.what == "floor") json = describe(bench, trainer.programs().training(bench.batch), threads);
+  if (bench.what == "scaling") {
+    json = describe(bench, trainer.programs().training(bench.batch), threads);
+    json["scaling"] = simulate_scaling(bench, data.batch(), lanes);
+  }
   if (bench.check) json["check"] = checked;
   if (!bench.json.to_stdout()) print(json);
+  if (!bench.json.to_stdout() && bench.what == "scaling") print_scaling(json["scaling"]);
   bench.json.write(json);
   return 0;
 }

@@ -43,7 +43,7 @@ engine::Program Programs::make(std::int64_t batch, engine::Mode mode, const engi
   options.recompute = options_.recompute;
   options.prefer = options_.prefer;
   // Side by side the branches' activations would be alive together; one after another they take turns.
-  options.lanes = options_.recompute != engine::Recompute::stage;
+  options.lanes = options_.lanes && options_.recompute != engine::Recompute::stage;
   options.fusions = ops::fusion_rules();
   options.inherit = inherit;
   options.gradients = mode == engine::Mode::train;

@@ -27,6 +27,7 @@ engine::Graph training_graph(const model::NetworkOptions& network, const model::
 struct ProgramOptions {
   engine::Choose choose = engine::Choose::measure;
   engine::Recompute recompute = engine::Recompute::automatic;
+  bool lanes = true;  // the branches side by side; false: every task on all threads
   std::vector<std::string> prefer = {};  // what a run that is resumed had chosen (engine::CompileOptions::prefer)
   // A file that keeps measurements between runs (train/plan_cache.hpp); empty: none. Used by Choose::measure only.
   std::filesystem::path plan_cache = {};
