@@ -137,6 +137,22 @@ std::string read_text(const fs::path& path) {
   if (!stream) throw FileFormatError(fmt::format("{} cannot be read", path.string()));
   return text;
 }
+
+// One line a key, and one an element of the long lists.
+std::string readable(const Json& json) {
+  const auto dump = [](const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); };
+  std::string text;
+  for (const auto& [key, value] : json.items()) {
+    text += fmt::format("{}\n {}: ", text.empty() ? "{" : ",", dump(key));
+    if (!value.is_array() || value.empty()) {
+      text += dump(value);
+      continue;
+    }
+    for (std::size_t i = 0; i < value.size(); ++i) text += fmt::format("{}\n  {}", i == 0 ? "[" : ",", dump(value[i]));
+    text += "\n ]";
+  }
+  return text + "\n}\n";
+}
 }  // namespace
 
 Metadata policy_network(const ModelInfo& info) {
@@ -177,7 +193,7 @@ std::string policy_text(const PolicyFile& file) {
     json["times"] = Json::array();
     for (const RungCosts& rung : file.times->rungs()) json["times"].push_back(to_json(rung));
   }
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return readable(json);
 }
 
 void write_policy(const fs::path& path, const PolicyFile& file) { write_file_atomically(path, policy_text(file)); }
