@@ -25,6 +25,11 @@
 #include "data/loader.hpp"
 #include "data/source.hpp"
 
+// Answers as soon as an exit is sure.
+#include "train/calibration.hpp"
+#include "train/cascade.hpp"
+#include "train/policy_evaluation.hpp"
+
 // What a run leaves behind.
 #include "train/metrics_log.hpp"
 #include "train/run_directory.hpp"

@@ -63,9 +63,11 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
 }  // namespace
 
 std::span<const Command> commands() {
-  static const std::array<Command, 10> all{{
+  static const std::array<Command, 12> all{{
       {"train", "train a multi-exit network and write its run directory", run_train},
       {"eval", "accuracy of every exit and of the ensemble", run_eval},
+      {"predict", "the classes of image files", run_predict},
+      {"calibrate", "choose at which exits images may leave, by times measured here", run_calibrate},
       {"init", "write freshly initialised weights", run_init},
       {"plan", "print the compiled program, one line a task", run_plan},
       {"gradcheck", "prove the derivatives of ops and of the network", run_gradcheck},

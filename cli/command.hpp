@@ -22,6 +22,8 @@ struct Command {
 std::span<const Command> commands();
 
 int run_data(const Arguments& arguments);
+int run_calibrate(const Arguments& arguments);
+int run_predict(const Arguments& arguments);
 int run_report(const Arguments& arguments);
 int run_train(const Arguments& arguments);
 int run_eval(const Arguments& arguments);

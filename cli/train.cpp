@@ -119,6 +119,7 @@ train::RunOptions TrainArguments::options(const data::Source& source, std::strin
   augment.set(run, source, compat);
   run.best_on_test = best_on_test || (compat && !validation.value_or(false));
   run.validation = validation.value_or(!run.best_on_test) ? data::Validation::held_out : data::Validation::none;
+  if (run.validation == data::Validation::held_out) run.info.validation_seed = seed;
   run.init_from = init_from;
   run.directory = out;
   run.existing = overwrite ? train::ExistingRun::overwrite : train::ExistingRun::refuse;

@@ -146,11 +146,11 @@ void check(const NetworkOptions& options) {
 Network build_network(Graph& graph, const NetworkOptions& options, std::int64_t batch) {
   check(options);
   require_within("batch", batch, 1, kLargestCount);
-  Network network{options, {}, {}};
+  Network network{options, {}, {}, {}};
   network.images =
       graph.input("images", {batch, options.channels, options.image_height, options.image_width},
                   engine::Role::activation);
-  const auto stage = stages(graph, options, stem(graph, options, network.images));
+  const auto stage = network.stages = stages(graph, options, stem(graph, options, network.images));
   if (options.branches && options.pooling == Pooling::seed_window)
     require_even_planes(graph, std::span(stage).first(kTeacher - 1));
 

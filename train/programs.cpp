@@ -34,8 +34,7 @@ Programs::Programs(model::NetworkOptions network, model::Recipe recipe, engine::
   if (!refusal.empty()) fmt::print(stderr, "{}; measuring again\n", refusal);
 }
 
-engine::Program Programs::make(std::int64_t batch, engine::Mode mode, const engine::Program* inherit) {
-  const engine::Graph graph = training_graph(network_, recipe_, batch);
+engine::CompileOptions Programs::options_for(engine::Mode mode, const engine::Program* inherit) const {
   engine::CompileOptions options;
   options.backend = options_.backend;
   options.mode = mode;
@@ -48,12 +47,23 @@ engine::Program Programs::make(std::int64_t batch, engine::Mode mode, const engi
   options.inherit = inherit;
   options.gradients = mode == engine::Mode::train;
   options.time_everything = time_everything_;
-  for (const auto& [name, value] : graph.outputs())
-    if (name.starts_with("logits/") || (mode == engine::Mode::train && name.starts_with("loss/")))
-      options.outputs.push_back(name);
+  return options;
+}
+
+engine::Program Programs::compile(const engine::Graph& graph, const engine::CompileOptions& options) {
   const std::size_t known = engine::timings().size();
   engine::Program program = engine::compile(graph, options, lanes_);
   if (engine::timings().size() != known) keep_timings();
+  return program;
+}
+
+engine::Program Programs::make(std::int64_t batch, engine::Mode mode, const engine::Program* inherit) {
+  const engine::Graph graph = training_graph(network_, recipe_, batch);
+  engine::CompileOptions options = options_for(mode, inherit);
+  for (const auto& [name, value] : graph.outputs())
+    if (name.starts_with("logits/") || (mode == engine::Mode::train && name.starts_with("loss/")))
+      options.outputs.push_back(name);
+  engine::Program program = compile(graph, options);
   for (const auto& [name, value] : model::loss_scalars(recipe_, batch))
     if (program.inputs().contains(name)) program.set(name, {&value, 1});
   return program;
@@ -81,5 +91,11 @@ engine::Program& Programs::inference(std::int64_t batch) {
   auto& program = inference_[batch];
   if (!program) program = std::make_unique<engine::Program>(make(batch, engine::Mode::infer, main_));
   return *program;
+}
+
+engine::Program Programs::segment(const Segment& segment, const SegmentOptions& options) {
+  engine::CompileOptions compiled = options_for(engine::Mode::infer, &inference(options.inherit));
+  const engine::Graph graph = segment_graph(network_, segment, options, compiled);
+  return compile(graph, compiled);
 }
 }  // namespace autodidact::train

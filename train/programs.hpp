@@ -16,6 +16,7 @@
 #include "engine/parameter_store.hpp"
 #include "model/network.hpp"
 #include "model/recipe.hpp"
+#include "train/segment.hpp"
 
 namespace autodidact::train {
 
@@ -54,9 +55,13 @@ class Programs {
   void time_everything() { time_everything_ = true; }
   // Logits by the running statistics; no gradients.
   engine::Program& inference(std::int64_t batch);
+  // A part of it, by its choices at the batch size that `options` names. The caller keeps it.
+  engine::Program segment(const Segment& segment, const SegmentOptions& options);
 
  private:
   engine::Program make(std::int64_t batch, engine::Mode mode, const engine::Program* inherit);
+  engine::CompileOptions options_for(engine::Mode mode, const engine::Program* inherit) const;
+  engine::Program compile(const engine::Graph& graph, const engine::CompileOptions& options);
   void keep_timings();
 
   model::NetworkOptions network_;

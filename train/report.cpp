@@ -51,7 +51,8 @@ std::string summary_of(const RunRecord& run) {
 
 class Page {
  public:
-  explicit Page(std::span<const RunRecord> runs) : runs_(runs), names_(names_of(runs)) {}
+  Page(std::span<const RunRecord> runs, std::span<const Figure> early_exit)
+      : runs_(runs), names_(names_of(runs)), early_exit_(early_exit) {}
 
   std::string html() {
     const bool alone = runs_.size() == 1;
@@ -73,6 +74,8 @@ class Page {
         put("</section>");
       }
     }
+    if (!early_exit_.empty()) put("<h2 class=\"part\">Early exit</h2>");
+    for (const Figure& policy : early_exit_) figure(policy);
     put("</main>\n</body>\n</html>");
     return std::move(out_);
   }
@@ -217,12 +220,13 @@ class Page {
 
   std::span<const RunRecord> runs_;
   std::vector<std::string> names_;
+  std::span<const Figure> early_exit_;
   std::string out_;
 };
 }  // namespace
 
-std::string report_html(std::span<const RunRecord> runs) {
+std::string report_html(std::span<const RunRecord> runs, std::span<const Figure> early_exit) {
   if (runs.empty()) throw std::invalid_argument("a report needs at least one run");
-  return Page(runs).html();
+  return Page(runs, early_exit).html();
 }
 }  // namespace autodidact::train

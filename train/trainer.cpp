@@ -51,6 +51,7 @@ namespace {
 [[noreturn]] void refuse_to_evaluate(std::string_view value) {
   throw NumericalError(fmt::format("{} of a batch to evaluate is not finite: the weights are too large", value));
 }
+}  // namespace
 
 // The largest of numbers that are none would pass for an answer.
 void require_finite_logits(const engine::Program& program) {
@@ -60,7 +61,6 @@ void require_finite_logits(const engine::Program& program) {
       refuse_to_evaluate(name);
   }
 }
-}  // namespace
 
 StepLoss Trainer::losses(const engine::Program& program) const {
   StepLoss loss;

@@ -36,6 +36,9 @@ struct StepLoss {
   double total = 0, ce = 0, soft = 0, feature = 0;
 };
 
+// Throws NumericalError naming the first output of the program, which has just run, that holds a number that is not finite.
+void require_finite_logits(const engine::Program& program);
+
 class Trainer {
  public:
   Trainer(TrainerOptions options, engine::Lanes& lanes);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <set>
 #include <stdexcept>
@@ -43,6 +44,17 @@ int read_int(const SafetensorsFile& file, const std::string& key) {
   }
   throw FileFormatError(fmt::format("{}: metadata {} must be a whole number, got \"{}\"",
                                     file.path.string(), key, text));
+}
+
+// Empty where the text is, or where the key is not there.
+std::optional<std::uint64_t> read_seed(const SafetensorsFile& file, const std::string& key) {
+  const auto found = file.metadata.find(key);
+  if (found == file.metadata.end() || found->second.empty()) return {};
+  const std::string& text = found->second;
+  std::uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (error == std::errc() && end == text.data() + text.size()) return seed;
+  throw FileFormatError(fmt::format("{}: metadata {} must be a whole number from 0 on, got \"{}\"", file.path.string(), key, text));
 }
 
 template <class T>
@@ -129,7 +141,8 @@ Metadata to_metadata(const ModelInfo& info) {
           {"dilated_stages", json(info.dilated_stages)},
           {"pooling", info.pooling},
           {"mean", json(info.mean)},
-          {"std", json(info.std)}};
+          {"std", json(info.std)},
+          {"validation_seed", info.validation_seed ? std::to_string(*info.validation_seed) : ""}};
 }
 
 std::optional<ModelInfo> model_info(const SafetensorsFile& file) {
@@ -152,6 +165,7 @@ std::optional<ModelInfo> model_info(const SafetensorsFile& file) {
   info.class_names = read_list<std::string>(file, "class_names");
   info.mean = read_list<float>(file, "mean");
   info.std = read_list<float>(file, "std");
+  info.validation_seed = read_seed(file, "validation_seed");
   require_sensible(file, info);
   return info;
 }

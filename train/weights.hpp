@@ -30,6 +30,7 @@ struct ModelInfo {
   std::string pooling = "global";          // or "window": the seed's AvgPool(4,4)
   std::vector<std::string> class_names = {};
   std::vector<float> mean = {}, std = {};  // of the normalisation; empty: unknown
+  std::optional<std::uint64_t> validation_seed = {};  // of the split whose validation part was not trained on; empty: none, or unknown
 };
 Metadata to_metadata(const ModelInfo& info);
 // A network's side of it; names, mean and std stay as they are by default. And back: the network for square images.

@@ -56,6 +56,7 @@ class Wiring {
   int base(ValueId value) const { return base_[static_cast<std::size_t>(value.index)]; }
   std::vector<int>& gradients(ValueId value) { return gradients_[static_cast<std::size_t>(value.index)]; }
   TensorType plain_type(ValueId value) const;
+  TensorType input_type(ValueId value) const;
   TensorType wanted_type(const Current& now, Operand operand) const;
 
   int gradient_as(ValueId value, int summand, const TensorType& type, int lane);

@@ -7,6 +7,7 @@
 #include "data/error.hpp"
 #include "tests/train/markup.hpp"
 #include "tests/train/scratch.hpp"
+#include "train/frontier_chart.hpp"
 
 using namespace autodidact::train;
 using namespace autodidact::train::testing;
@@ -62,6 +63,21 @@ TEST_CASE("report: a run's page has its best and last epoch, four charts, its op
   for (const char* text : {"<script", "<link", "src=", "url(", "@import", "nan", "Compar"}) CHECK_MESSAGE(!contains(page, text), text);
   CHECK(count_of(page, "http") == 1 + 4);  // names of the languages HTML and SVG
   CHECK(page == page_of({small_run("first")}));
+}
+
+TEST_CASE("report: a policy's accuracy against time is one more chart, with the policy and exit 4 alone in words") {
+  PolicyFile file;
+  file.frontier = {{0.25, 80, {.exits = {{1, 0.5}}}}, {0.5, 90.5, {.exits = {{1, 0.9}}}}, {1, 91, {}}};
+  file.validation = {.images = 10, .full = {{80, 85, 90, 91}, 90}, .accuracy = 90.5, .ms_per_image = 1, .trunk_ms_per_image = 2};
+  const std::vector<RunRecord> runs{small_run("a")};
+  const std::vector<Figure> figures{frontier_figure(file, "p<1>.json"), frontier_figure({}, "hand.json")};
+  const std::string page = report_html(runs, figures);
+  CHECK(is_well_formed_page(page));
+  CHECK(count_of(page, "<svg ") == 4 + 2);
+  for (const char* text : {"Early exit", "p&lt;1&gt;.json", "80.00 at 0.25 of the time, 91.00 at 1.00; the policy 90.50 at 0.50; exit 4 alone 91.00 at 1.",
+                           "no frontier"})
+    CHECK_MESSAGE(contains(page, text), text);
+  CHECK_FALSE(contains(page_of(runs), "Early exit"));
 }
 
 TEST_CASE("report: several runs are compared, in a table, a chart and by the options that differ") {
