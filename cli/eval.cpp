@@ -3,6 +3,7 @@
 
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
+#include "cli/source_arguments.hpp"
 #include "data/source.hpp"
 #include "train/progress.hpp"
 #include "train/trainer.hpp"
@@ -14,14 +15,15 @@ struct EvalArguments {
   NetworkArguments network;
   RecipeArguments recipe;
   ImageArguments images;
+  SourceArguments source;
   CompileArguments compile;
   JsonOutput json;
-  std::string weights, data;
+  std::string weights;
   std::size_t batch = 128;
 
   void declare(CLI::App& app) {
     app.add_option("--weights", weights, "weights (safetensors)")->required();
-    app.add_option("--data", data, "as for train; its test half is used")->required();
+    source.declare(app)->required();  // as for train; its test half is used
     app.add_option("--batch", batch, "images at a time")->check(CLI::Range(1, 1000000));
     network.declare(app);
     recipe.declare_name(app);
@@ -68,7 +70,7 @@ int run_eval(const Arguments& arguments) {
 
   const train::SafetensorsFile weights = train::read_safetensors(eval.weights);
   const train::ModelInfo info = info_of(weights, *app, eval.network, eval.recipe, eval.images);
-  const data::Source source = data::open_source(eval.data, data::Parts::test_only);
+  const data::Source source = eval.source.open(data::Parts::test_only, info.side, info.class_names);
   require_fit(info, source);
 
   engine::Lanes lanes(eval.compile.threads);
@@ -81,7 +83,7 @@ int run_eval(const Arguments& arguments) {
 
   data::Loader loader(source.test,
                       data::Augmentation({.kind = data::Augment::none}, source.test->shape(), normalisation_of(info, source)),
-                      {.batch = eval.batch, .min_last = 1, .order = data::Order::sequential});
+                      {.batch = eval.batch, .min_last = 1, .order = data::Order::sequential, .workers = eval.source.workers});
   const train::ExitAccuracies accuracies = trainer.evaluate(loader);
 
   nlohmann::ordered_json json;
