@@ -115,7 +115,7 @@ void export_images(const Source& source, ExportFormat format, const fs::path& fo
   fs::path target = folder.lexically_normal();
   if (!target.has_filename()) target = target.parent_path();  // "DIR/"
   const fs::path partial = fmt::format("{}.partial-{}", target.string(), ::getpid());
-  if (!fs::create_directories(partial, error)) {
+  if (!fs::create_directory(partial, error)) {
     throw std::runtime_error(fmt::format("cannot make the folder {}: {}", partial.string(), error.message()));
   }
   try {
