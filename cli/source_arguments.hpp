@@ -19,7 +19,8 @@ struct SourceArguments {
 
   CLI::Option* declare(CLI::App& app);  // --data
   // `size_if_mixed`: for images of several sizes where --size is not given. `class_names`: of the network that is tested.
-  data::Source open(data::Parts parts = data::Parts::train_and_test, std::optional<int> size_if_mixed = {},
+  data::Source open(data::Parts parts = data::Parts::train_and_test,
+                    std::optional<int> size_if_mixed = {},
                     std::vector<std::string> class_names = {}) const;
 };
 }  // namespace autodidact::cli

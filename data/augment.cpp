@@ -134,8 +134,10 @@ Augmentation::Augmentation(const Options& options, ImageShape shape,
 }
 
 void Augmentation::load(const Dataset& dataset, std::size_t i, engine::Random& random) {
-  if (options_.random_crop && options_.kind != Augment::none) dataset.copy_random_crop(i, random, image_.pixels);
-  else dataset.copy_image(i, image_.pixels);
+  if (options_.random_crop && options_.kind != Augment::none)
+    dataset.copy_random_crop(i, random, image_.pixels);
+  else
+    dataset.copy_image(i, image_.pixels);
 }
 
 ConstBytes Augmentation::augment(engine::Random random) {

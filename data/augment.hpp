@@ -7,7 +7,7 @@
 //             crop-flip-cutout  crop, flip, cutout, normalise
 //             seed              all, the policy AutoAugment's for CIFAR-10; seed:imagenet and seed:svhn take another
 //             randaugment:N,M   all, the policy RandAugment (2,9 where N,M is left out)
-//           random crop   where the pictures are stored larger (random_crop.hpp), and the kind is not none, in the place of:
+//           random crop   where pictures are stored larger and the kind is not none (random_crop.hpp), in the place of:
 //           crop      a window of the image's own size out of the image with a border of `border` pixels of value `fill`; each of
 //                     the (2·border+1)² positions is equally likely
 //           flip      left to right with probability ½

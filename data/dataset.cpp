@@ -30,7 +30,8 @@ MemoryDataset::MemoryDataset(Content content) : content_(std::move(content)) {
   }
 }
 
-void Dataset::copy_random_crop(std::size_t i, engine::Random&, std::span<std::uint8_t> pixels) const {
+void Dataset::copy_random_crop(std::size_t i, engine::Random&,
+                               std::span<std::uint8_t> pixels) const {
   copy_image(i, pixels);
 }
 

@@ -34,10 +34,11 @@ class Dataset {
   // Where sample i comes from, in words: "train.bin.xz record 17".
   virtual std::string origin(std::size_t i) const = 0;
 
-  // As copy_image, but a random part of the picture (random_crop.hpp), where it is stored larger than shape(); else nothing is drawn.
-  virtual void copy_random_crop(std::size_t i, engine::Random& random, std::span<std::uint8_t> pixels) const;
-  // How many samples lie in each file, in the order of their numbers, where a file is best read from front to end (shard_order.hpp);
-  // empty where any order is as good.
+  // As copy_image, but a random part of the picture (random_crop.hpp) where it is stored in a size of its own; else nothing is drawn.
+  virtual void copy_random_crop(std::size_t i, engine::Random& random,
+                                std::span<std::uint8_t> pixels) const;
+  // The samples of each file, in the order of their numbers, where a file is best read from front to end (shard_order.hpp); empty
+  // where any order is as good.
   virtual std::vector<std::size_t> shards() const { return {}; }
 };
 
@@ -82,7 +83,8 @@ class SubsetDataset final : public Dataset {
   void copy_image(std::size_t i, std::span<std::uint8_t> pixels) const override {
     whole_->copy_image(indices_[i], pixels);
   }
-  void copy_random_crop(std::size_t i, engine::Random& random, std::span<std::uint8_t> pixels) const override {
+  void copy_random_crop(std::size_t i, engine::Random& random,
+                        std::span<std::uint8_t> pixels) const override {
     whole_->copy_random_crop(indices_[i], random, pixels);
   }
   std::int32_t label(std::size_t i) const override { return whole_->label(indices_[i]); }

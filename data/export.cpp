@@ -43,10 +43,12 @@ void write_folder(const Dataset& half, const fs::path& folder, std::size_t count
   std::vector<fs::path> of_class;
   for (const std::string& name : half.class_names()) {
     of_class.push_back(folder / folder_name(name));
-    if (!fs::create_directories(of_class.back())) throw std::invalid_argument(fmt::format("two classes are called {}", name));
+    if (!fs::create_directories(of_class.back()))
+      throw std::invalid_argument(fmt::format("two classes are called {}", name));
   }
   for (std::size_t i = 0; i < count; ++i) {
-    write(of_class[static_cast<std::size_t>(half.label(i))] / fmt::format("{:06}.png", i), png_of(half, i));
+    write(of_class[static_cast<std::size_t>(half.label(i))] / fmt::format("{:06}.png", i),
+          png_of(half, i));
   }
 }
 
@@ -62,19 +64,24 @@ class Shard {
     check(archive_write_open_filename(writer_.get(), path_.c_str()));
   }
   void add(const std::string& name, const std::string& bytes) {
-    const std::unique_ptr<archive_entry, void (*)(archive_entry*)> entry(archive_entry_new(), archive_entry_free);
+    const std::unique_ptr<archive_entry, void (*)(archive_entry*)> entry(archive_entry_new(),
+                                                                         archive_entry_free);
     archive_entry_set_pathname(entry.get(), name.c_str());
     archive_entry_set_size(entry.get(), static_cast<la_int64_t>(bytes.size()));
     archive_entry_set_filetype(entry.get(), AE_IFREG);
     archive_entry_set_perm(entry.get(), 0644);
     check(archive_write_header(writer_.get(), entry.get()));
-    if (archive_write_data(writer_.get(), bytes.data(), bytes.size()) != static_cast<la_ssize_t>(bytes.size())) check(ARCHIVE_FATAL);
+    if (archive_write_data(writer_.get(), bytes.data(), bytes.size()) !=
+        static_cast<la_ssize_t>(bytes.size()))
+      check(ARCHIVE_FATAL);
   }
   void close() { check(archive_write_close(writer_.get())); }
 
  private:
   void check(int result) const {
-    if (result < ARCHIVE_WARN) throw std::runtime_error(fmt::format("cannot write {}: {}", path_, archive_error_string(writer_.get())));
+    if (result < ARCHIVE_WARN)
+      throw std::runtime_error(
+          fmt::format("cannot write {}: {}", path_, archive_error_string(writer_.get())));
   }
   std::string path_;
   std::unique_ptr<archive, CloseArchive> writer_;
@@ -91,12 +98,15 @@ void write_shards(const Dataset& half, const std::string& prefix, std::size_t co
   }
 }
 
-void write_all(const Source& source, ExportFormat format, const fs::path& folder, std::size_t limit) {
+void write_all(const Source& source, ExportFormat format, const fs::path& folder,
+               std::size_t limit) {
   for (const auto& [name, half] : {std::pair{"train", source.train}, {"test", source.test}}) {
     if (!half) continue;
     const std::size_t count = std::min(limit, half->size());
-    if (format == ExportFormat::folder) write_folder(*half, folder / name, count);
-    else write_shards(*half, (folder / name).string(), count);
+    if (format == ExportFormat::folder)
+      write_folder(*half, folder / name, count);
+    else
+      write_shards(*half, (folder / name).string(), count);
   }
   if (format == ExportFormat::folder) return;
   std::string names;
@@ -106,17 +116,21 @@ void write_all(const Source& source, ExportFormat format, const fs::path& folder
 
 }  // namespace
 
-void export_images(const Source& source, ExportFormat format, const fs::path& folder, std::size_t limit) {
+void export_images(const Source& source, ExportFormat format, const fs::path& folder,
+                   std::size_t limit) {
   if (source.channels != 1 && source.channels != 3) {
-    throw std::invalid_argument(fmt::format("images of {} channels cannot be exported, only of 1 or 3", source.channels));
+    throw std::invalid_argument(
+        fmt::format("images of {} channels cannot be exported, only of 1 or 3", source.channels));
   }
   std::error_code error;
-  if (fs::exists(folder, error)) throw std::invalid_argument(fmt::format("{} is there already", folder.string()));
+  if (fs::exists(folder, error))
+    throw std::invalid_argument(fmt::format("{} is there already", folder.string()));
   fs::path target = folder.lexically_normal();
   if (!target.has_filename()) target = target.parent_path();  // "DIR/"
   const fs::path partial = fmt::format("{}.partial-{}", target.string(), ::getpid());
   if (!fs::create_directory(partial, error)) {
-    throw std::runtime_error(fmt::format("cannot make the folder {}: {}", partial.string(), error.message()));
+    throw std::runtime_error(
+        fmt::format("cannot make the folder {}: {}", partial.string(), error.message()));
   }
   try {
     write_all(source, format, partial, limit);

@@ -100,7 +100,8 @@ std::vector<std::uint8_t> read_plain_file(const fs::path& path, std::size_t max_
   std::error_code error;
   const std::uintmax_t size = fs::file_size(path, error);
   if (!error && size > max_bytes) {
-    throw DataError(fmt::format("{}: has {} bytes, at most {} are read", path.string(), size, max_bytes));
+    throw DataError(
+        fmt::format("{}: has {} bytes, at most {} are read", path.string(), size, max_bytes));
   }
   return read_part(path, 0, error ? 0 : static_cast<std::size_t>(size));
 }
@@ -113,7 +114,8 @@ std::vector<std::uint8_t> read_part(const fs::path& path, std::uint64_t offset, 
   if (file.number < 0) fail(std::generic_category().message(errno));
   std::vector<std::uint8_t> content(bytes);
   for (std::size_t done = 0; done < bytes;) {
-    const ssize_t count = ::pread(file.number, content.data() + done, bytes - done, static_cast<off_t>(offset + done));
+    const ssize_t count = ::pread(file.number, content.data() + done, bytes - done,
+                                  static_cast<off_t>(offset + done));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) fail(std::generic_category().message(errno));
     if (count == 0) fail(fmt::format("it ends before byte {}", offset + bytes));

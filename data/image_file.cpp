@@ -12,9 +12,11 @@
 namespace autodidact::data {
 
 void check_image_size(const std::string& name, std::size_t width, std::size_t height) {
-  if (width >= 1 && height >= 1 && std::max(width, height) <= kMaxImageSide && width * height <= kMaxImagePixels) return;
-  throw DataError(fmt::format("{}: {}×{} pixels, at most {} a side and {} in all are read", name, width, height,
-                              kMaxImageSide, kMaxImagePixels));
+  if (width >= 1 && height >= 1 && std::max(width, height) <= kMaxImageSide &&
+      width * height <= kMaxImagePixels)
+    return;
+  throw DataError(fmt::format("{}: {}×{} pixels, at most {} a side and {} in all are read", name,
+                              width, height, kMaxImageSide, kMaxImagePixels));
 }
 
 std::vector<std::uint8_t> planes_of(std::vector<std::uint8_t> interleaved, ImageShape shape) {

@@ -32,7 +32,8 @@ constexpr std::size_t kNamed = 5;  // damaged images that are named
 IndexedFile state_of(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
-    throw DataError(fmt::format("{}: cannot be read: {}", path, std::generic_category().message(errno)));
+    throw DataError(
+        fmt::format("{}: cannot be read: {}", path, std::generic_category().message(errno)));
   }
   if (!S_ISREG(status.st_mode)) throw DataError(fmt::format("{}: is not an ordinary file", path));
   IndexedFile file;
@@ -50,7 +51,8 @@ std::vector<IndexedFile> read_cache(const std::string& place, const fs::path& ca
 }
 
 // What cannot be kept is made again: no reason to stop. The seal tells a file that was cut off, so it need not be synced.
-void write_cache(const std::string& place, const fs::path& cache, const std::vector<IndexedFile>& files) {
+void write_cache(const std::string& place, const fs::path& cache,
+                 const std::vector<IndexedFile>& files) {
   if (cache.empty()) return;
   std::error_code error;
   fs::create_directories(cache.parent_path(), error);
@@ -96,13 +98,17 @@ std::string printable(std::string text) {
   return text;
 }
 
-void report(const std::string& place, const std::vector<std::string>& bad, std::size_t good, const IndexOptions& options) {
+void report(const std::string& place, const std::vector<std::string>& bad, std::size_t good,
+            const IndexOptions& options) {
   if (bad.empty()) return;
   if (options.on_bad == OnBad::stop) {
-    throw DataError(fmt::format("{} ({} damaged so far; --on-bad skip leaves them out)", printable(bad.front()), bad.size()));
+    throw DataError(fmt::format("{} ({} damaged so far; --on-bad skip leaves them out)",
+                                printable(bad.front()), bad.size()));
   }
-  options.say(fmt::format("{}: {} of {} images are damaged and left out\n", place, bad.size(), bad.size() + good));
-  for (std::size_t i = 0; i < std::min(kNamed, bad.size()); ++i) options.say(fmt::format("  {}\n", printable(bad[i])));
+  options.say(fmt::format("{}: {} of {} images are damaged and left out\n", place, bad.size(),
+                          bad.size() + good));
+  for (std::size_t i = 0; i < std::min(kNamed, bad.size()); ++i)
+    options.say(fmt::format("  {}\n", printable(bad[i])));
   if (bad.size() > kNamed) options.say(fmt::format("  and {} more\n", bad.size() - kNamed));
 }
 
@@ -111,7 +117,8 @@ class Indexer {
  public:
   Indexer(const std::string& place, const Examine& examine, const IndexOptions& options)
       : place_(place), examine_(examine), options_(options) {
-    for (IndexedFile& file : read_cache(place, options.cache)) known_.emplace(file.path, std::move(file));
+    for (IndexedFile& file : read_cache(place, options.cache))
+      known_.emplace(file.path, std::move(file));
   }
 
   std::vector<IndexedFile> index(const std::vector<std::string>& paths) {
@@ -120,7 +127,8 @@ class Indexer {
       files_.push_back(state_of(path));
       IndexedFile& file = files_.back();
       const auto found = known_.find(path);
-      if (found != known_.end() && found->second.bytes == file.bytes && found->second.modified == file.modified) {
+      if (found != known_.end() && found->second.bytes == file.bytes &&
+          found->second.modified == file.modified) {
         file = std::move(found->second);
         ++as_known;
       } else {
@@ -128,9 +136,11 @@ class Indexer {
       }
     }
     if (!unknown_.empty()) {
-      options_.say(fmt::format("{}: {} files are looked at for the first time or have changed\n", place_, unknown_.size()));
+      options_.say(fmt::format("{}: {} files are looked at for the first time or have changed\n",
+                               place_, unknown_.size()));
     }
-    for (std::size_t done = 0, before = 0; done < unknown_.size() && !is_over(before, done);) done = examine_some(before = done);
+    for (std::size_t done = 0, before = 0; done < unknown_.size() && !is_over(before, done);)
+      done = examine_some(before = done);
     if (unknown_.empty() && as_known != known_.size()) write_cache(place_, options_.cache, files_);
     return std::move(files_);
   }
@@ -139,7 +149,8 @@ class Indexer {
   // From the unknown file `done` on; how many are known then.
   std::size_t examine_some(std::size_t done) {
     std::size_t end = done;
-    for (std::uint64_t bytes = 0; end < unknown_.size() && bytes < kBytesBetweenWrites; ++end) bytes += files_[unknown_[end]].bytes;
+    for (std::uint64_t bytes = 0; end < unknown_.size() && bytes < kBytesBetweenWrites; ++end)
+      bytes += files_[unknown_[end]].bytes;
     in_parallel(end - done, [&](std::size_t i) {
       IndexedFile& file = files_[unknown_[done + i]];
       IndexedFile content = examine_(file.path);
@@ -147,7 +158,8 @@ class Indexer {
       file.bad = std::move(content.bad);
     });
     write_cache(place_, options_.cache, without_unknown(end));
-    if (end < unknown_.size()) options_.say(fmt::format("{}: {} of {} files are done\n", place_, end, unknown_.size()));
+    if (end < unknown_.size())
+      options_.say(fmt::format("{}: {} of {} files are done\n", place_, end, unknown_.size()));
     return end;
   }
 
@@ -155,15 +167,19 @@ class Indexer {
   std::vector<IndexedFile> without_unknown(std::size_t first) const {
     std::vector<IndexedFile> known;
     for (std::size_t i = 0; i < files_.size(); ++i) {
-      if (first < unknown_.size() && unknown_[first] == i) ++first;
-      else known.push_back(files_[i]);
+      if (first < unknown_.size() && unknown_[first] == i)
+        ++first;
+      else
+        known.push_back(files_[i]);
     }
     return known;
   }
 
   bool is_over(std::size_t first, std::size_t last) const {
-    return options_.on_bad == OnBad::stop && std::any_of(unknown_.begin() + static_cast<std::ptrdiff_t>(first), unknown_.begin() + static_cast<std::ptrdiff_t>(last),
-                                                         [&](std::size_t i) { return !files_[i].bad.empty(); });
+    return options_.on_bad == OnBad::stop &&
+           std::any_of(unknown_.begin() + static_cast<std::ptrdiff_t>(first),
+                       unknown_.begin() + static_cast<std::ptrdiff_t>(last),
+                       [&](std::size_t i) { return !files_[i].bad.empty(); });
   }
 
   const std::string& place_;
@@ -188,8 +204,8 @@ std::vector<std::string> ImageIndex::bad() const {
   return all;
 }
 
-ImageIndex make_index(const std::string& place, const std::vector<std::string>& paths, const Examine& examine,
-                      const IndexOptions& options) {
+ImageIndex make_index(const std::string& place, const std::vector<std::string>& paths,
+                      const Examine& examine, const IndexOptions& options) {
   ImageIndex index{Indexer(place, examine, options).index(paths)};
   report(place, index.bad(), index.images(), options);
   if (index.images() == 0) throw DataError(fmt::format("{}: has no image that can be read", place));

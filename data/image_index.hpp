@@ -53,10 +53,10 @@ struct IndexOptions {
 // What a reader finds in a file, beside its path, size and time. DataError where it cannot be read at all; damage goes to `bad`.
 using Examine = std::function<IndexedFile(const std::string& path)>;
 
-// The files in the order given. `place` is what messages call them. With OnBad::stop DataError with the first damage found in that order, else
-// says how many there are, and the first few. DataError too where a file is missing or cannot be read, or no good image is left.
-ImageIndex make_index(const std::string& place, const std::vector<std::string>& paths, const Examine& examine,
-                      const IndexOptions& options);
+// The files in the order given. `place` is what messages call them. OnBad::stop: DataError with the first damage in that order; skip:
+// says how much there is, and the first few. DataError too where a file is missing or cannot be read, or no good image is left.
+ImageIndex make_index(const std::string& place, const std::vector<std::string>& paths,
+                      const Examine& examine, const IndexOptions& options);
 
 // The cache file for a place, in the folder.
 std::filesystem::path index_cache(const std::filesystem::path& folder, const std::string& place);

@@ -75,7 +75,8 @@ IndexedFile unpack_file(Unpacker& in) {
     image.key = in.text();
     file.images.push_back(std::move(image));
   }
-  for (auto count = in.number<std::uint32_t>(); count > 0 && in.good(); --count) file.bad.push_back(in.text());
+  for (auto count = in.number<std::uint32_t>(); count > 0 && in.good(); --count)
+    file.bad.push_back(in.text());
   return file;
 }
 
@@ -116,7 +117,8 @@ std::vector<IndexedFile> unpack_index(const std::string& place, const std::strin
   Unpacker in(body.substr(kFirstLine.size()));
   if (in.text() != place) return {};
   std::vector<IndexedFile> files;
-  for (auto count = in.number<std::uint64_t>(); count > 0 && in.good(); --count) files.push_back(unpack_file(in));
+  for (auto count = in.number<std::uint64_t>(); count > 0 && in.good(); --count)
+    files.push_back(unpack_file(in));
   if (!in.at_end()) return {};
   return files;
 }

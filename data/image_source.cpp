@@ -28,11 +28,14 @@ bool is_folder(const fs::path& path) {
 void check(const SourceOptions& options) {
   const auto range = [](const char* name, int value, int low) {
     if (value >= low && value <= kMaxSize) return;
-    throw std::invalid_argument(fmt::format("--{} must be {} to {} pixels, got {}", name, low, kMaxSize, value));
+    throw std::invalid_argument(
+        fmt::format("--{} must be {} to {} pixels, got {}", name, low, kMaxSize, value));
   };
   if (options.size) range("size", *options.size, 1);
-  if (options.resize && !options.size && !options.size_if_mixed) throw std::invalid_argument("--resize needs --size");
-  if (options.resize) range("resize", *options.resize, options.size.value_or(options.size_if_mixed.value_or(1)));
+  if (options.resize && !options.size && !options.size_if_mixed)
+    throw std::invalid_argument("--resize needs --size");
+  if (options.resize)
+    range("resize", *options.resize, options.size.value_or(options.size_if_mixed.value_or(1)));
 }
 
 std::string sizes_text(const ImageIndex& index) {
@@ -47,13 +50,15 @@ std::string sizes_text(const ImageIndex& index) {
 }
 
 // `known`: of the training half or the network, where there are any; labels are numbers, so the order must be the same.
-std::vector<std::string> names_of(const std::string& shard, const ImageIndex& index, std::vector<std::string> known) {
+std::vector<std::string> names_of(const std::string& shard, const ImageIndex& index,
+                                  std::vector<std::string> known) {
   const std::vector<std::string> wanted{"classes.txt"};
   const fs::path folder = fs::path(shard).parent_path();
   if (const fs::path file = find_file(folder.empty() ? "." : folder, wanted); !file.empty()) {
     std::vector<std::string> names = read_names(file, 0);
     if (known.empty() || names == known) return names;
-    throw DataError(fmt::format("{}: its classes are not those that are trained, in their order", file.string()));
+    throw DataError(fmt::format("{}: its classes are not those that are trained, in their order",
+                                file.string()));
   }
   if (!known.empty()) return known;
   std::int32_t highest = 0;
@@ -65,7 +70,8 @@ std::vector<std::string> names_of(const std::string& shard, const ImageIndex& in
 
 }  // namespace
 
-ImageSource::ImageSource(Format format, std::string location, Parts parts, const SourceOptions& options)
+ImageSource::ImageSource(Format format, std::string location, Parts parts,
+                         const SourceOptions& options)
     : format_(format), location_(std::move(location)), options_(options) {
   check(options);
   const bool folder = is_folder(location_);
@@ -74,7 +80,8 @@ ImageSource::ImageSource(Format format, std::string location, Parts parts, const
     const bool train = folder_of(Half::train).has_value(), test = folder_of(Half::test).has_value();
     one_half_ = !test || !train;
     if (train != test && train != (parts == Parts::train_and_test)) {
-      throw DataError(fmt::format("{}: has no folder {}", location_, train ? "test or val" : "train"));
+      throw DataError(
+          fmt::format("{}: has no folder {}", location_, train ? "test or val" : "train"));
     }
   } else {
     one_half_ = !folder || find_shards(location_, Half::test).empty();
@@ -84,12 +91,15 @@ ImageSource::ImageSource(Format format, std::string location, Parts parts, const
   }
 }
 
-Normalisation ImageSource::normalisation() const { return imagenet_normalisation(options_.grey ? 1 : 3); }
+Normalisation ImageSource::normalisation() const {
+  return imagenet_normalisation(options_.grey ? 1 : 3);
+}
 
 // The folder of a half where there are halves.
 std::optional<std::string> ImageSource::folder_of(Half half) const {
   for (const char* name : {half == Half::train ? "train" : "test", "val"}) {
-    if (const fs::path folder = fs::path(location_) / name; is_folder(folder)) return folder.string();
+    if (const fs::path folder = fs::path(location_) / name; is_folder(folder))
+      return folder.string();
     if (half == Half::train) break;
   }
   return {};
@@ -104,23 +114,27 @@ std::optional<Framing> ImageSource::framing(const ImageIndex& index) const {
   if (size == 0 && common_side(index)) return {};
   if (size == 0 && options_.size_if_mixed) size = *options_.size_if_mixed;
   if (size == 0) {
-    throw std::invalid_argument(
-        fmt::format("{}: images have {}; --size N brings them to N×N", location_, sizes_text(index)));
+    throw std::invalid_argument(fmt::format("{}: images have {}; --size N brings them to N×N",
+                                            location_, sizes_text(index)));
   }
   return Framing{options_.grey ? 1 : 3, size, options_.resize.value_or(usual_resize(size))};
 }
 
-DatasetPointer ImageSource::keep(Half half, std::shared_ptr<const ImageIndex> index, std::vector<std::string> class_names) {
+DatasetPointer ImageSource::keep(Half half, std::shared_ptr<const ImageIndex> index,
+                                 std::vector<std::string> class_names) {
   (half == Half::train ? train_ : test_) = index;
   const std::optional<Framing> frame = framing(*index);
   is_framed_ |= frame.has_value();
-  const auto reading = format_ == Format::tar ? StoredImages::Reading::shard_by_shard : StoredImages::Reading::anyhow;
-  return std::make_shared<StoredImages>(std::move(index), std::move(class_names), options_.grey ? 1 : 3, frame, reading);
+  const auto reading = format_ == Format::tar ? StoredImages::Reading::shard_by_shard
+                                              : StoredImages::Reading::anyhow;
+  return std::make_shared<StoredImages>(std::move(index), std::move(class_names),
+                                        options_.grey ? 1 : 3, frame, reading);
 }
 
 DatasetPointer ImageSource::read_folder(Half half, std::vector<std::string> class_names) {
   const fs::path folder = folder_of(half).value_or(location_);
-  if (class_names.empty()) class_names = list_classes(folder_of(Half::train).value_or(folder.string()));
+  if (class_names.empty())
+    class_names = list_classes(folder_of(Half::train).value_or(folder.string()));
   const FolderImages images = list_images(folder, class_names, half == Half::train);
   const std::string place = fs::absolute(folder).lexically_normal().string();
   ImageIndex index = make_index(place, images.paths, examine_image_file, index_options(place));
@@ -131,19 +145,22 @@ DatasetPointer ImageSource::read_folder(Half half, std::vector<std::string> clas
 }
 
 DatasetPointer ImageSource::read_shards(Half half, std::vector<std::string> class_names) {
-  const std::vector<std::string> shards = is_folder(location_) ? find_shards(location_, half) : find_shards(location_);
+  const std::vector<std::string> shards =
+      is_folder(location_) ? find_shards(location_, half) : find_shards(location_);
   const char* const name = half == Half::train ? "train" : "test";
   if (shards.empty()) throw DataError(fmt::format("{}: has no shard {}-*.tar", location_, name));
   std::string place = fs::absolute(location_).lexically_normal().string();
   if (is_folder(location_)) place += fmt::format("/{}-*.tar", name);
-  auto index = std::make_shared<const ImageIndex>(make_index(place, shards, examine_shard, index_options(place)));
+  auto index = std::make_shared<const ImageIndex>(
+      make_index(place, shards, examine_shard, index_options(place)));
   class_names = names_of(shards.front(), *index, std::move(class_names));
   return keep(half, std::move(index), std::move(class_names));
 }
 
 DatasetPointer ImageSource::read(Half half, std::vector<std::string> class_names) {
   if (class_names.empty()) class_names = options_.class_names;
-  return format_ == Format::folder ? read_folder(half, std::move(class_names)) : read_shards(half, std::move(class_names));
+  return format_ == Format::folder ? read_folder(half, std::move(class_names))
+                                   : read_shards(half, std::move(class_names));
 }
 
 void ImageSource::describe(Source& source) const {

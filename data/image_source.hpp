@@ -1,9 +1,9 @@
 // data/image_source.hpp: the two halves of a folder or of shards of images.
 //
-//   folder:DIR    DIR/train/CLASS/… and DIR/test/CLASS/… or, where there is no test, DIR/val/CLASS/… (image_folder.hpp). Classes are
-//                 those of DIR/train. Where DIR has none of the three, its folders are the classes of one half.
+//   folder:DIR    DIR/train/CLASS/… and DIR/test/CLASS/… or, without test, DIR/val/CLASS/… (image_folder.hpp). Classes are those
+//                 of DIR/train. Where DIR has none of the three, its folders are the classes of one half.
 //   tar:DIR       shards of both halves; tar:PATTERN: of one half (tar_shards.hpp)
-// Without a test half nothing is tested when training ends. Images become grey or red, green, blue; those with transparency lose it.
+// Without a test half nothing is tested when training ends. Images become grey or red, green, blue; transparency is dropped.
 // Errors    as source.hpp; without a size, images of several sizes are std::invalid_argument.
 #pragma once
 #include <memory>
@@ -36,7 +36,8 @@ class ImageSource {
   DatasetPointer read_shards(Half half, std::vector<std::string> class_names);
   IndexOptions index_options(const std::string& place) const;
   std::optional<Framing> framing(const ImageIndex& index) const;
-  DatasetPointer keep(Half half, std::shared_ptr<const ImageIndex> index, std::vector<std::string> class_names);
+  DatasetPointer keep(Half half, std::shared_ptr<const ImageIndex> index,
+                      std::vector<std::string> class_names);
 
   Format format_;
   std::string location_;

@@ -1,14 +1,15 @@
 #include "data/jpeg.hpp"
 
 #include <fmt/format.h>
-
-#include <csetjmp>
-#include <cstdio>  // jpeglib.h needs it
-
-#include <jpeglib.h>
+// clang-format off: this order
 #include <jerror.h>
+#include <jpeglib.h>
+
+#include <cstdio>
+// clang-format on
 
 #include <algorithm>
+#include <csetjmp>
 #include <utility>
 #include <vector>
 
@@ -74,7 +75,9 @@ bool read_header(Session& session, ConstBytes file) {
 bool start_pixels(Session& session) {
   if (setjmp(session.jump)) return false;
   jpeg_decompress_struct& jpeg = session.jpeg;
-  jpeg.out_color_space = jpeg.num_components == 1 ? JCS_GRAYSCALE : jpeg.num_components == 4 ? JCS_CMYK : JCS_RGB;
+  jpeg.out_color_space = jpeg.num_components == 1   ? JCS_GRAYSCALE
+                         : jpeg.num_components == 4 ? JCS_CMYK
+                                                    : JCS_RGB;
   jpeg_start_decompress(&jpeg);
   return true;
 }
@@ -96,7 +99,8 @@ std::vector<std::uint8_t> rgb_of_cmyk(const std::vector<std::uint8_t>& cmyk) {
     const int light = cmyk[4 * i + 3];
     for (std::size_t c = 0; c < 3; ++c) {
       const int product = (255 - cmyk[4 * i + c]) * light + 128;
-      rgb[3 * i + c] = static_cast<std::uint8_t>(std::clamp(light - (((product >> 8) + product) >> 8), 0, 255));
+      rgb[3 * i + c] =
+          static_cast<std::uint8_t>(std::clamp(light - (((product >> 8) + product) >> 8), 0, 255));
     }
   }
   return rgb;
@@ -125,7 +129,8 @@ class Reader {
       throw DataError(fmt::format("{}: a JPEG of a kind that cannot be read", name_));
     }
     std::vector<std::uint8_t> interleaved(shape.bytes());
-    check(read_pixels(session_, interleaved.data(), shape.bytes() / static_cast<std::size_t>(shape.height)));
+    check(read_pixels(session_, interleaved.data(),
+                      shape.bytes() / static_cast<std::size_t>(shape.height)));
     if (shape.channels == 4) {
       interleaved = rgb_of_cmyk(interleaved);
       shape.channels = 3;
@@ -144,7 +149,9 @@ class Reader {
 
 }  // namespace
 
-bool is_jpeg(ConstBytes file) { return file.size() >= 3 && file[0] == 0xff && file[1] == 0xd8 && file[2] == 0xff; }
+bool is_jpeg(ConstBytes file) {
+  return file.size() >= 3 && file[0] == 0xff && file[1] == 0xd8 && file[2] == 0xff;
+}
 
 Image decode_jpeg(ConstBytes file, const std::string& name) {
   if (!is_jpeg(file)) throw DataError(fmt::format("{}: is not a JPEG file", name));

@@ -21,8 +21,10 @@ Normalisation cifar_normalisation();
 // The figures that networks trained on ImageNet are published with; for one channel the means of the three.
 Normalisation imagenet_normalisation(int channels);
 
-// Per channel over all pixels of all samples, or of `most` of them spread evenly; population standard deviation √(Σ(p−mean)²/M). The sums are of whole numbers and
-// so exact. A constant channel gets std 1: it has nothing to scale. std::invalid_argument for an empty dataset.
-Normalisation measure_normalisation(const Dataset& dataset, std::size_t most = std::numeric_limits<std::size_t>::max());
+// Per channel over all pixels of all samples, or of `most` of them spread evenly; population standard deviation √(Σ(p−mean)²/M).
+// The sums are of whole numbers and so exact. A constant channel gets std 1: it has nothing to scale. std::invalid_argument for an
+// empty dataset.
+Normalisation measure_normalisation(const Dataset& dataset,
+                                    std::size_t most = std::numeric_limits<std::size_t>::max());
 
 }  // namespace autodidact::data

@@ -28,7 +28,8 @@ Box draw_random_crop(int height, int width, engine::Random& random) {
   for (int i = 0; i < kTries; ++i) {
     const double area = whole * random.uniform(kLeastArea, 1);
     const double ratio = std::exp(random.uniform(std::log(kLeastRatio), std::log(kMostRatio)));
-    const double w = std::nearbyint(std::sqrt(area * ratio)), h = std::nearbyint(std::sqrt(area / ratio));
+    const double w = std::nearbyint(std::sqrt(area * ratio)),
+                 h = std::nearbyint(std::sqrt(area / ratio));
     if (w < 1 || h < 1 || w > width || h > height) continue;
     Box box{0, 0, static_cast<int>(h), static_cast<int>(w)};
     box.top = draw(random, height - box.height + 1);

@@ -13,7 +13,8 @@ namespace autodidact::data {
 
 namespace {
 
-constexpr int kWeightBits = 22;  // a byte times a weight fits into 32 bits, with room for a sum and its rounding
+constexpr int kWeightBits =
+    22;  // a byte times a weight fits into 32 bits, with room for a sum and its rounding
 
 // A stretch of `in` source pixels from `first` on becomes `out` pixels, of which those from `from` on are wanted.
 struct Stretch {
@@ -81,7 +82,8 @@ Image resize_window(const Image& image, const Stretch& rows, const Stretch& colu
   for (int c = 0; c < from.channels; ++c) {
     const std::uint8_t* plane = image.pixels.data() + static_cast<std::size_t>(c) * from.plane();
     for (int y = top; y < bottom; ++y) {
-      const std::uint8_t* source = plane + static_cast<std::size_t>(y) * static_cast<std::size_t>(from.width);
+      const std::uint8_t* source =
+          plane + static_cast<std::size_t>(y) * static_cast<std::size_t>(from.width);
       std::uint8_t* target = narrow.data() + static_cast<std::size_t>(y - top) * width;
       for (int x = 0; x < columns.count; ++x) {
         const std::uint8_t* pixel = source + across.first(x);
@@ -92,7 +94,8 @@ Image resize_window(const Image& image, const Stretch& rows, const Stretch& colu
     }
     for (int y = 0; y < rows.count; ++y, out += width) {
       std::fill(sums.begin(), sums.end(), kHalf);
-      const std::uint8_t* source = narrow.data() + static_cast<std::size_t>(down.first(y) - top) * width;
+      const std::uint8_t* source =
+          narrow.data() + static_cast<std::size_t>(down.first(y) - top) * width;
       for (const std::int32_t w : down.of(y)) {
         for (std::size_t x = 0; x < width; ++x) sums[x] += source[x] * w;
         source += width;
@@ -132,8 +135,9 @@ Image resize_short_side(const Image& image, int side) {
   constexpr int kMaxLong = 1 << 16;
   const Sides to = with_short_side(image.shape, side);
   if (side < 1 || std::max(to.height, to.width) > kMaxLong) {
-    throw std::invalid_argument(fmt::format("an image of {}×{} pixels cannot be given a short side of {}",
-                                            image.shape.width, image.shape.height, side));
+    throw std::invalid_argument(
+        fmt::format("an image of {}×{} pixels cannot be given a short side of {}",
+                    image.shape.width, image.shape.height, side));
   }
   return resize(image, to.height, to.width);
 }
@@ -144,7 +148,8 @@ Image centre_crop(const Image& image, int side) {
     throw std::invalid_argument(fmt::format("an image of {}×{} pixels has no middle of {}×{}",
                                             from.width, from.height, side, side));
   }
-  return resize(image, {middle(from.height, side), middle(from.width, side), side, side}, side, side);
+  return resize(image, {middle(from.height, side), middle(from.width, side), side, side}, side,
+                side);
 }
 
 Image to_channels(Image image, int channels) {

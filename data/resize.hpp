@@ -19,8 +19,8 @@ struct Box {
   bool operator==(const Box&) const = default;
 };
 
-// The box of the picture, brought to height × width. The box lies inside and nothing is empty: the caller's duty. What lies outside
-// the box has no influence.
+// The box of the picture, brought to height × width. The box lies inside and nothing is empty: the caller's duty. What lies
+// outside the box has no influence.
 Image resize(const Image& image, Box box, int height, int width);
 Image resize(const Image& image, int height, int width);
 

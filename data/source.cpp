@@ -117,8 +117,8 @@ Source read_halves(Parts parts, bool one_file, std::optional<Normalisation> know
 
 void require_as_they_are(std::string_view specification, const SourceOptions& options) {
   if (!options.size && !options.resize && !options.grey) return;
-  throw std::invalid_argument(
-      fmt::format("--data {}: a size, --resize and --grey are for folder: and tar: only", specification));
+  throw std::invalid_argument(fmt::format(
+      "--data {}: a size, --resize and --grey are for folder: and tar: only", specification));
 }
 
 }  // namespace

@@ -36,29 +36,35 @@ struct Source {
   int channels = 0;
   int side = 0;  // pixels, the border included
   std::vector<std::string> class_names;
-  // CIFAR's by name, that of folders and shards ImageNet's, else measured on the training half before any border is added; so absent with Parts::test_only for others.
+  // CIFAR's by name, ImageNet's for folders and shards, else measured on the training half before any border is added; so absent
+  // with Parts::test_only for others.
   std::optional<Normalisation> normalisation;
   Augment default_augment = Augment::crop_flip;  // none for IDX
 
   // Of folders and shards of images; otherwise null and false.
   std::shared_ptr<const ImageIndex> train_index = nullptr, test_index = nullptr;
-  bool random_crop = false;  // training shows random parts of the images, AugmentOptions::random_crop
+  bool random_crop =
+      false;  // training shows random parts of the images, AugmentOptions::random_crop
 };
 
-// How folders and shards of images are read; other data must be left with what is here.
+// How folders and shards of images are read; for other data nothing may be set that changes images.
 struct SourceOptions {
-  std::optional<int> size = {};    // pixels a side that images are brought to; without, they are taken as they are, all of one size
-  std::optional<int> resize = {};  // of the short side before the middle is cut out; without, usual_resize(size)
-  std::optional<int> size_if_mixed = {};  // where no size is given, but the images are of several: else std::invalid_argument
-  bool random_crop = true;         // where a size is given: in training random parts of the images; else the middle
-  bool grey = false;               // one channel, not three
-  std::vector<std::string> class_names = {};  // of the network that is tested; without, those of the data
+  std::optional<int> size = {};           // pixels a side; without: as they are, all of one size
+  std::optional<int> size_if_mixed = {};  // where they are not, and no size is given
+  std::optional<int> resize =
+      {};  // of the short side before the middle is cut out; without: usual_resize(size)
+  bool random_crop =
+      true;           // what training sees of images that are brought to a size; else the middle
+  bool grey = false;  // one channel, not three
+  std::vector<std::string> class_names =
+      {};  // of the network that is tested; without: those of the data
   OnBad on_bad = OnBad::stop;
   std::filesystem::path cache_folder = {};  // of the index; empty: none is kept
   Say say = [](const std::string&) {};
 };
 
-// Reads the files into memory, but images of folders and shards only when they are asked for. Parts::test_only does not touch the training half's pixels (xz takes seconds there).
+// Reads the files into memory, but images of folders and shards only when they are asked for. Parts::test_only does not touch the
+// training half's pixels (xz takes seconds there).
 Source open_source(std::string_view specification, Parts parts = Parts::train_and_test,
                    const SourceOptions& options = {});
 

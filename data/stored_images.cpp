@@ -13,16 +13,22 @@
 
 namespace autodidact::data {
 
-StoredImages::StoredImages(std::shared_ptr<const ImageIndex> index, std::vector<std::string> class_names, int channels,
+StoredImages::StoredImages(std::shared_ptr<const ImageIndex> index,
+                           std::vector<std::string> class_names, int channels,
                            std::optional<Framing> framing, Reading reading)
-    : index_(std::move(index)), class_names_(std::move(class_names)), framing_(framing), reading_(reading) {
+    : index_(std::move(index)),
+      class_names_(std::move(class_names)),
+      framing_(framing),
+      reading_(reading) {
   for (std::size_t f = 0; f < index_->files.size(); ++f) {
     for (std::size_t i = 0; i < index_->files[f].images.size(); ++i) {
       places_.push_back({static_cast<std::uint32_t>(f), static_cast<std::uint32_t>(i)});
     }
   }
   const int side = framing_ ? framing_->size : common_side(*index_).value_or(0);
-  if (side < 1) throw std::invalid_argument("stored images: they are of several sizes, or not square, and no size is given");
+  if (side < 1)
+    throw std::invalid_argument(
+        "stored images: they are of several sizes, or not square, and no size is given");
   shape_ = {channels, side, side};
   for (std::size_t i = 0; i < size(); ++i) {
     if (label(i) >= 0 && label(i) < classes()) continue;
@@ -46,7 +52,8 @@ void StoredImages::copy_image(std::size_t i, std::span<std::uint8_t> pixels) con
   std::copy(decoded.pixels.begin(), decoded.pixels.end(), pixels.begin());
 }
 
-void StoredImages::copy_random_crop(std::size_t i, engine::Random& random, std::span<std::uint8_t> pixels) const {
+void StoredImages::copy_random_crop(std::size_t i, engine::Random& random,
+                                    std::span<std::uint8_t> pixels) const {
   if (!framing_) return copy_image(i, pixels);
   const Image decoded = decode(i);
   const Box box = draw_random_crop(decoded.shape.height, decoded.shape.width, random);

@@ -31,7 +31,8 @@ std::vector<std::string> expand_range(const std::string& pattern) {
   const std::size_t open = pattern.find('{'), close = pattern.find('}');
   if (open == std::string::npos && close == std::string::npos) return {pattern};
   const auto refuse = [&] {
-    throw std::invalid_argument(fmt::format("tar:{}: expected one range like {{000..146}}, of at most {} shards", pattern, kMaxShards));
+    throw std::invalid_argument(fmt::format(
+        "tar:{}: expected one range like {{000..146}}, of at most {} shards", pattern, kMaxShards));
   };
   if (open == std::string::npos || close == std::string::npos || close < open) refuse();
   const std::string_view range = std::string_view(pattern).substr(open + 1, close - open - 1);
@@ -44,10 +45,13 @@ std::vector<std::string> expand_range(const std::string& pattern) {
     return value;
   };
   const std::size_t first = number(range.substr(0, dots)), last = number(range.substr(dots + 2));
-  if (last < first || last - first >= kMaxShards || dots > 20 || pattern.find_first_of("{}", close + 1) != std::string::npos) refuse();
+  if (last < first || last - first >= kMaxShards || dots > 20 ||
+      pattern.find_first_of("{}", close + 1) != std::string::npos)
+    refuse();
   std::vector<std::string> names;
   for (std::size_t i = first; i <= last; ++i) {
-    names.push_back(fmt::format("{}{:0{}}{}", pattern.substr(0, open), i, dots, pattern.substr(close + 1)));
+    names.push_back(
+        fmt::format("{}{:0{}}{}", pattern.substr(0, open), i, dots, pattern.substr(close + 1)));
   }
   return names;
 }
@@ -69,7 +73,8 @@ struct CloseArchive {
 // Walks through the members of one shard and gathers them to samples.
 class Shard {
  public:
-  explicit Shard(const std::string& path) : path_(path), bytes_(fs::file_size(path)), reader_(archive_read_new()) {
+  explicit Shard(const std::string& path)
+      : path_(path), bytes_(fs::file_size(path)), reader_(archive_read_new()) {
     if (!reader_) throw std::bad_alloc();
     archive_read_support_format_tar(reader_.get());
     archive_read_support_format_empty(reader_.get());
@@ -100,7 +105,8 @@ class Shard {
 
   void damage() {
     const char* reason = archive_error_string(reader_.get());
-    file_.bad.push_back(fmt::format("{}: damaged tar, or a compressed one, after {}: {}", path_, last_.empty() ? "its beginning" : last_,
+    file_.bad.push_back(fmt::format("{}: damaged tar, or a compressed one, after {}: {}", path_,
+                                    last_.empty() ? "its beginning" : last_,
                                     reason ? reason : "unknown reason"));
   }
 
@@ -109,7 +115,8 @@ class Shard {
     const char* known = archive_entry_pathname(entry);
     if (!known) known = archive_entry_pathname_utf8(entry);
     const std::string name = known ? known : "";
-    const std::size_t slash = name.rfind('/'), dot = name.find('.', slash == std::string::npos ? 0 : slash + 1);
+    const std::size_t slash = name.rfind('/'),
+                      dot = name.find('.', slash == std::string::npos ? 0 : slash + 1);
     if (archive_entry_filetype(entry) != AE_IFREG || dot == std::string::npos) return true;
     if (const std::string key = name.substr(0, dot); key != sample_.key || last_.empty()) {
       finish_sample();
@@ -125,15 +132,19 @@ class Shard {
     }
     const std::string ending = name.substr(dot + 1);
     const bool plain = archive_entry_sparse_reset(entry) == 0 && !archive_entry_hardlink(entry);
-    if (ending == "cls") read_label(offset, static_cast<std::uint64_t>(size));
-    else if (ending == "jpg" || ending == "jpeg" || ending == "png") note_image(name, offset, static_cast<std::uint64_t>(size), plain);
+    if (ending == "cls")
+      read_label(offset, static_cast<std::uint64_t>(size));
+    else if (ending == "jpg" || ending == "jpeg" || ending == "png")
+      note_image(name, offset, static_cast<std::uint64_t>(size), plain);
     return true;
   }
 
   void note_image(const std::string& name, std::uint64_t offset, std::uint64_t size, bool plain) {
     if (!sample_.image_name.empty()) sample_.fault = "has two images";
     if (!plain) sample_.fault = "is a link or has holes";
-    if (size > kMaxImageFileBytes) sample_.fault = fmt::format("has an image of {} bytes, at most {} are read", size, kMaxImageFileBytes);
+    if (size > kMaxImageFileBytes)
+      sample_.fault =
+          fmt::format("has an image of {} bytes, at most {} are read", size, kMaxImageFileBytes);
     sample_.image_name = name;
     sample_.offset = offset;
     sample_.bytes = size;
@@ -141,11 +152,16 @@ class Shard {
 
   void read_label(std::uint64_t offset, std::uint64_t size) {
     if (sample_.label >= 0) sample_.fault = "has two labels";
-    const std::vector<std::uint8_t> bytes = read_part(path_, offset, std::min<std::uint64_t>(size, kMaxLabelBytes));
+    const std::vector<std::uint8_t> bytes =
+        read_part(path_, offset, std::min<std::uint64_t>(size, kMaxLabelBytes));
     std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.remove_suffix(1);
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), sample_.label);
-    if (error == std::errc() && end == text.data() + text.size() && size <= kMaxLabelBytes && sample_.label >= 0 && sample_.label <= kMaxLabel) return;
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' '))
+      text.remove_suffix(1);
+    const auto [end, error] =
+        std::from_chars(text.data(), text.data() + text.size(), sample_.label);
+    if (error == std::errc() && end == text.data() + text.size() && size <= kMaxLabelBytes &&
+        sample_.label >= 0 && sample_.label <= kMaxLabel)
+      return;
     sample_.fault = fmt::format("has a label that is no whole number from 0 to {}", kMaxLabel);
     sample_.label = 0;
   }
@@ -163,8 +179,10 @@ class Shard {
     }
     const std::vector<std::uint8_t> bytes = read_part(path_, sample.offset, sample.bytes);
     try {
-      const ImageShape shape = decode_image(bytes, fmt::format("{}: {}", path_, sample.image_name)).shape;
-      file_.images.push_back({sample.offset, sample.bytes, sample.label, shape.height, shape.width, sample.key});
+      const ImageShape shape =
+          decode_image(bytes, fmt::format("{}: {}", path_, sample.image_name)).shape;
+      file_.images.push_back(
+          {sample.offset, sample.bytes, sample.label, shape.height, shape.width, sample.key});
     } catch (const DataError& error) {
       file_.bad.emplace_back(error.what());
     }
@@ -193,13 +211,16 @@ std::vector<std::string> find_shards(const std::string& pattern) {
 std::vector<std::string> find_shards(const fs::path& folder, Half half) {
   std::vector<std::string> shards, other;
   std::error_code error;
-  for (fs::directory_iterator entry(folder, error); !error && entry != fs::directory_iterator(); entry.increment(error)) {
+  for (fs::directory_iterator entry(folder, error); !error && entry != fs::directory_iterator();
+       entry.increment(error)) {
     const std::string name = entry->path().filename().string();
     if (entry->path().extension() != ".tar") continue;
-    if (name.starts_with(half == Half::train ? "train-" : "test-")) shards.push_back(entry->path().string());
+    if (name.starts_with(half == Half::train ? "train-" : "test-"))
+      shards.push_back(entry->path().string());
     if (half == Half::test && name.starts_with("val-")) other.push_back(entry->path().string());
   }
-  if (error) throw DataError(fmt::format("{}: cannot be read: {}", folder.string(), error.message()));
+  if (error)
+    throw DataError(fmt::format("{}: cannot be read: {}", folder.string(), error.message()));
   if (shards.empty()) shards = std::move(other);
   std::sort(shards.begin(), shards.end());
   return shards;

@@ -17,24 +17,30 @@ class Pictures {
  public:
   Pictures() {
     for (int i = 0; i < 46; ++i) {
-      const fs::path path = folder_ / "images" / (i < 40 ? "train" : "test") / (i % 2 ? "cat" : "dog") / (std::to_string(100 + i) + ".jpg");
+      const fs::path path = folder_ / "images" / (i < 40 ? "train" : "test") /
+                            (i % 2 ? "cat" : "dog") / (std::to_string(100 + i) + ".jpg");
       fs::create_directories(path.parent_path());
       write_text(path, data::jpeg_of({3, 14 + i % 7, 12 + i % 5}, i));
     }
   }
   fs::path operator/(const std::string& name) const { return folder_ / name; }
   std::string data() const { return " --data folder:" + (folder_ / "images").string() + " "; }
-  Outcome run(const std::string& arguments) const { return cli::testing::run(arguments, "XDG_CACHE_HOME='" + (folder_ / "cache").string() + "'"); }
+  Outcome run(const std::string& arguments) const {
+    return cli::testing::run(arguments, "XDG_CACHE_HOME='" + (folder_ / "cache").string() + "'");
+  }
 
  private:
   ScratchDirectory folder_;
 };
 
 const std::string kTrain =
-    "train --model resnet18 --width 4 --choose fixed --threads 2 --lr 0.01 --batch 6 --epochs 2 --size 8 --augment seed:imagenet ";
+    "train --model resnet18 --width 4 --choose fixed --threads 2 --lr 0.01 --batch 6 --epochs 2 "
+    "--size 8 --augment seed:imagenet ";
 }  // namespace
 
-TEST_CASE("images: a run on a folder that is stopped within an epoch goes on to the same bits, with any number of workers") {
+TEST_CASE(
+    "images: a run on a folder that is stopped within an epoch goes on to the same bits, with any "
+    "number of workers") {
   const Pictures pictures;
   const std::string whole = (pictures / "whole").string(), parts = (pictures / "parts").string();
   const Outcome first = pictures.run(kTrain + pictures.data() + "--out " + whole);
@@ -42,31 +48,43 @@ TEST_CASE("images: a run on a folder that is stopped within an epoch goes on to 
   REQUIRE(first.status == 0);
   CHECK(contains(first.err, "40 files are looked at for the first time"));
   CHECK(contains(first.err, "36 of 40 training images"));
-  const Outcome part = pictures.run(kTrain + pictures.data() + "--max-steps 8 --workers 2 --out " + parts);
+  const Outcome part =
+      pictures.run(kTrain + pictures.data() + "--max-steps 8 --workers 2 --out " + parts);
   REQUIRE(part.status == 0);
   CHECK_FALSE(contains(part.err, "looked at"));
-  const Outcome rest = pictures.run(kTrain + pictures.data() + "--workers 3 --resume auto --out " + parts);
+  const Outcome rest =
+      pictures.run(kTrain + pictures.data() + "--workers 3 --resume auto --out " + parts);
   INFO(rest.err);
   REQUIRE(rest.status == 0);
   CHECK(contains(rest.err, "goes on after step 2 of epoch 2"));
-  for (const char* file : {"last.safetensors", "best.safetensors"}) CHECK(read_text(fs::path(whole) / file) == read_text(fs::path(parts) / file));
+  for (const char* file : {"last.safetensors", "best.safetensors"})
+    CHECK(read_text(fs::path(whole) / file) == read_text(fs::path(parts) / file));
 
-  const Outcome tested = pictures.run("eval --choose fixed --json -" + pictures.data() + "--weights " + whole + "/last.safetensors");
+  const Outcome tested = pictures.run("eval --choose fixed --json -" + pictures.data() +
+                                      "--weights " + whole + "/last.safetensors");
   INFO(tested.err);
   REQUIRE(tested.status == 0);
   CHECK(nlohmann::json::parse(tested.out)["images"] == 6);
-  check_failure(pictures.run(kTrain + "--crop centre --resume auto --out " + parts + pictures.data()), 2, {"--crop is", "it was"});
+  check_failure(
+      pictures.run(kTrain + "--crop centre --resume auto --out " + parts + pictures.data()), 2,
+      {"--crop is", "it was"});
   fs::remove(pictures / "images/train/cat/101.jpg");
-  check_failure(pictures.run(kTrain + "--resume auto --out " + parts + pictures.data()), 2, {"--data holds 39 images", "it was 40 images"});
+  check_failure(pictures.run(kTrain + "--resume auto --out " + parts + pictures.data()), 2,
+                {"--data holds 39 images", "it was 40 images"});
 }
 
-TEST_CASE("images: damage is exit code 3 naming the file, or is left out; sizes and damage are counted by --stats") {
+TEST_CASE(
+    "images: damage is exit code 3 naming the file, or is left out; sizes and damage are counted "
+    "by --stats") {
   const Pictures pictures;
   const fs::path bad = pictures / "images/train/dog/104.jpg";
   write_text(bad, read_text(bad).substr(0, 400));
-  check_failure(pictures.run(kTrain + pictures.data() + "--out " + (pictures / "run").string()), 3, {bad.string(), "damaged JPEG", "--on-bad skip"});
+  check_failure(pictures.run(kTrain + pictures.data() + "--out " + (pictures / "run").string()), 3,
+                {bad.string(), "damaged JPEG", "--on-bad skip"});
   CHECK_FALSE(fs::exists(pictures / "run"));
-  const Outcome trained = pictures.run(kTrain + pictures.data() + "--max-steps 1 --on-bad skip --out " + (pictures / "run").string());
+  const Outcome trained =
+      pictures.run(kTrain + pictures.data() + "--max-steps 1 --on-bad skip --out " +
+                   (pictures / "run").string());
   INFO(trained.err);
   CHECK(trained.status == 0);
   CHECK(contains(trained.err, "1 of 40 images are damaged and left out\n  " + bad.string()));
@@ -77,8 +95,11 @@ TEST_CASE("images: damage is exit code 3 naming the file, or is left out; sizes 
   CHECK(json["train"]["bad"].size() == 1);
   CHECK(json["train"]["height"] == nlohmann::json{{"min", 14}, {"median", 17}, {"max", 20}});
   CHECK(json["test"]["width"]["max"] == 16);
-  CHECK(contains(pictures.run("data --stats --on-bad skip" + pictures.data()).out, "width 12 / 14 / 16, height 14 / 17 / 20"));
-  check_failure(pictures.run("train --on-bad skip --out " + (pictures / "other").string() + pictures.data()), 2, {"sides of 12 to 20 pixels", "--size N"});
+  CHECK(contains(pictures.run("data --stats --on-bad skip" + pictures.data()).out,
+                 "width 12 / 14 / 16, height 14 / 17 / 20"));
+  check_failure(
+      pictures.run("train --on-bad skip --out " + (pictures / "other").string() + pictures.data()),
+      2, {"sides of 12 to 20 pixels", "--size N"});
 }
 
 TEST_CASE("images: an exported data set is trained on as a folder and as shards") {
@@ -91,7 +112,10 @@ TEST_CASE("images: an exported data set is trained on as a folder and as shards"
   for (const std::string kind : {"folder:", "tar:"}) {
     const std::string path = (folder / (kind == "tar:" ? "t" : "f")).string();
     const std::string out = (folder / ("run-" + kind)).string();
-    const Outcome trained = run("train --model resnet18 --width 4 --choose fixed --epochs 1 --batch 8 --out " + out + " --data " + kind + path, cache);
+    const Outcome trained =
+        run("train --model resnet18 --width 4 --choose fixed --epochs 1 --batch 8 --out " + out +
+                " --data " + kind + path,
+            cache);
     INFO(trained.err);
     CHECK(trained.status == 0);
     CHECK(contains(trained.err, "4 classes, 8 px"));

@@ -3,15 +3,17 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <doctest/doctest.h>
+#include <zlib.h>
+// clang-format off: this order
+#include <jpeglib.h>
 
-#include <cstdio>  // jpeglib.h needs it
+#include <cstdio>
+// clang-format on
+
 #include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <jpeglib.h>
-#include <zlib.h>
 
 #include "data/png.hpp"
 
@@ -23,11 +25,14 @@ inline Image numbered_image(ImageShape shape, int number) {
   for (int c = 0; c < shape.channels; ++c)
     for (int y = 0; y < shape.height; ++y)
       for (int x = 0; x < shape.width; ++x)
-        image.pixels.push_back(static_cast<std::uint8_t>((number * 37 + c * 50 + y * 5 + x * 3) % 256));
+        image.pixels.push_back(
+            static_cast<std::uint8_t>((number * 37 + c * 50 + y * 5 + x * 3) % 256));
   return image;
 }
 
-inline std::string png_of(ImageShape shape, int number) { return encode_png(numbered_image(shape, number)); }
+inline std::string png_of(ImageShape shape, int number) {
+  return encode_png(numbered_image(shape, number));
+}
 
 inline std::string jpeg_of(ImageShape shape, int number) {
   const Image image = numbered_image(shape, number);
@@ -64,11 +69,13 @@ inline std::string jpeg_of(ImageShape shape, int number) {
 inline std::string png_claiming(std::uint32_t width, std::uint32_t height) {
   std::string text = png_of({1, 4, 4}, 0);
   const auto put = [&](std::size_t at, std::uint32_t value) {
-    for (std::size_t i = 0; i < 4; ++i) text[at + i] = static_cast<char>(value >> (24 - 8 * i) & 0xff);
+    for (std::size_t i = 0; i < 4; ++i)
+      text[at + i] = static_cast<char>(value >> (24 - 8 * i) & 0xff);
   };
   put(16, width);
   put(20, height);
-  put(29, static_cast<std::uint32_t>(crc32(0, reinterpret_cast<const Bytef*>(text.data() + 12), 17)));
+  put(29,
+      static_cast<std::uint32_t>(crc32(0, reinterpret_cast<const Bytef*>(text.data() + 12), 17)));
   return text;
 }
 
@@ -92,6 +99,18 @@ inline std::string tar_of(const std::vector<std::pair<std::string, std::string>>
   archive_write_free(writer);
   text.resize(used);
   return text;
+}
+
+// Samples of images of several sizes, keys 1000 + number, labels 0, 1, 2, 0 …
+inline std::vector<std::pair<std::string, std::string>> shard_members(int first, int count) {
+  std::vector<std::pair<std::string, std::string>> all;
+  for (int i = first; i < first + count; ++i) {
+    const std::string key = "s/" + std::to_string(1000 + i);
+    all.emplace_back(key + ".cls", std::to_string(i % 3) + "\n");
+    all.emplace_back(key + ".json", "{}");
+    all.emplace_back(key + ".jpg", jpeg_of({3, 20 + i, 25}, i));
+  }
+  return all;
 }
 
 }  // namespace autodidact::data

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "data/error.hpp"
-#include "data/jpeg.hpp"
 #include "tests/data/encoded_images.hpp"
 #include "tests/data/scratch_folder.hpp"
 
@@ -13,7 +12,9 @@ using namespace autodidact::data;
 
 namespace {
 
-ConstBytes bytes_of(const std::string& text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
+ConstBytes bytes_of(const std::string& text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
 
 std::string refusal(const std::string& file) {
   try {
@@ -37,15 +38,19 @@ TEST_CASE("image files are known by their first bytes, whatever their names") {
   CHECK(read_image(folder.write("b.png", jpeg_of({1, 9, 6}, 1))).shape == ImageShape{1, 9, 6});
   CHECK(refusal("GIF89a") == "x: is neither a PNG nor a JPEG file");
   CHECK(refusal("") == "x: is neither a PNG nor a JPEG file");
-  CHECK_THROWS_WITH_AS(read_image(folder / "none.png"), (folder / "none.png: no such file").c_str(), DataError);
+  CHECK_THROWS_WITH_AS(read_image(folder / "none.png"), (folder / "none.png: no such file").c_str(),
+                       DataError);
 }
 
 TEST_CASE("images that claim to be huge are refused before anything of their size is allocated") {
-  CHECK(refusal(png_claiming(60000, 60000)) == "x: 60000×60000 pixels, at most 16384 a side and 67108864 in all are read");
-  CHECK(refusal(png_claiming(16384, 16384)) == "x: 16384×16384 pixels, at most 16384 a side and 67108864 in all are read");
+  CHECK(refusal(png_claiming(60000, 60000)) ==
+        "x: 60000×60000 pixels, at most 16384 a side and 67108864 in all are read");
+  CHECK(refusal(png_claiming(16384, 16384)) ==
+        "x: 16384×16384 pixels, at most 16384 a side and 67108864 in all are read");
   std::string jpeg = jpeg_of({3, 8, 8}, 0);
   jpeg.replace(frame_sides(jpeg), 4, "\xea\x60\xea\x60");
-  CHECK(refusal(jpeg) == "x: 60000×60000 pixels, at most 16384 a side and 67108864 in all are read");
+  CHECK(refusal(jpeg) ==
+        "x: 60000×60000 pixels, at most 16384 a side and 67108864 in all are read");
 }
 
 TEST_CASE("a JPEG that ends anywhere before its end is refused, and none is read beyond it") {

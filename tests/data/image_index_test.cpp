@@ -26,8 +26,11 @@ struct Examined {
   Examine examine = [this](const std::string& path) {
     ++count;
     IndexedFile file;
-    if (read_all(path) == "good") file.images.push_back({.offset = 1, .bytes = 2, .label = 3, .height = 4, .width = 5, .key = "k"});
-    else file.bad.push_back(path + ": is not good");
+    if (read_all(path) == "good")
+      file.images.push_back(
+          {.offset = 1, .bytes = 2, .label = 3, .height = 4, .width = 5, .key = "k"});
+    else
+      file.bad.push_back(path + ": is not good");
     return file;
   };
 };
@@ -35,7 +38,9 @@ struct Examined {
 }  // namespace
 
 TEST_CASE("an index is read from its bytes again, and from no others") {
-  const std::vector<IndexedFile> files = {{"a", 7, -1, {{1, 2, 3, 4, 5, "key"}, {6, 7, 8, 9, 10, ""}}, {}}, {"b", 0, 5, {}, {"b: bad"}}};
+  const std::vector<IndexedFile> files = {
+      {"a", 7, -1, {{1, 2, 3, 4, 5, "key"}, {6, 7, 8, 9, 10, ""}}, {}},
+      {"b", 0, 5, {}, {"b: bad"}}};
   const std::string bytes = pack_index("place", files);
   CHECK((unpack_index("place", bytes) == files));
   CHECK(unpack_index("other", bytes).empty());
@@ -51,7 +56,8 @@ TEST_CASE("an index is read from its bytes again, and from no others") {
 
 TEST_CASE("a file is looked at once, and again when it has changed or the cache is damaged") {
   const ScratchFolder folder;
-  const std::vector<std::string> paths = {folder.write("a", "good"), folder.write("b", "good"), folder.write("c", "good")};
+  const std::vector<std::string> paths = {folder.write("a", "good"), folder.write("b", "good"),
+                                          folder.write("c", "good")};
   const fs::path cache = index_cache(folder / "cache", "place");
   Examined examined;
   const auto look = [&](const std::vector<std::string>& at) {
@@ -79,20 +85,26 @@ TEST_CASE("a file is looked at once, and again when it has changed or the cache 
 TEST_CASE("damage stops with the first file, or is counted and named") {
   const ScratchFolder folder;
   std::vector<std::string> paths;
-  for (const char* name : {"a", "b", "c", "d", "e", "f", "g", "h\x1b[2J"}) paths.push_back(folder.write(name, name[0] == 'a' ? "good" : "bad"));
+  for (const char* name : {"a", "b", "c", "d", "e", "f", "g", "h\x1b[2J"})
+    paths.push_back(folder.write(name, name[0] == 'a' ? "good" : "bad"));
   Examined examined;
-  CHECK_THROWS_WITH_AS(make_index("place", paths, examined.examine, {}),
-                       (paths[1] + ": is not good (7 damaged so far; --on-bad skip leaves them out)").c_str(), DataError);
+  CHECK_THROWS_WITH_AS(
+      make_index("place", paths, examined.examine, {}),
+      (paths[1] + ": is not good (7 damaged so far; --on-bad skip leaves them out)").c_str(),
+      DataError);
   std::string said;
-  IndexOptions options{.on_bad = OnBad::skip, .say = [&](const std::string& line) { said += line; }};
+  IndexOptions options{.on_bad = OnBad::skip,
+                       .say = [&](const std::string& line) { said += line; }};
   const ImageIndex index = make_index("place", paths, examined.examine, options);
   CHECK(index.images() == 1);
   CHECK(index.files.size() == 8);
   CHECK(index.bad().size() == 7);
-  CHECK(said.ends_with("place: 7 of 8 images are damaged and left out\n  " + paths[1] + ": is not good\n  " + paths[2] +
-                       ": is not good\n  " + paths[3] + ": is not good\n  " + paths[4] + ": is not good\n  " + paths[5] +
+  CHECK(said.ends_with("place: 7 of 8 images are damaged and left out\n  " + paths[1] +
+                       ": is not good\n  " + paths[2] + ": is not good\n  " + paths[3] +
+                       ": is not good\n  " + paths[4] + ": is not good\n  " + paths[5] +
                        ": is not good\n  and 2 more\n"));
-  CHECK_THROWS_WITH_AS(make_index("place", {paths[1]}, examined.examine, options), "place: has no image that can be read", DataError);
+  CHECK_THROWS_WITH_AS(make_index("place", {paths[1]}, examined.examine, options),
+                       "place: has no image that can be read", DataError);
   options.on_bad = OnBad::stop;
   try {
     make_index("place", {paths[7]}, examined.examine, options);
@@ -100,6 +112,7 @@ TEST_CASE("damage stops with the first file, or is counted and named") {
     CHECK(std::string(error.what()).find('\x1b') == std::string::npos);
   }
   fs::remove(paths[0]);
-  CHECK_THROWS_WITH_AS(make_index("place", paths, examined.examine, {}), (paths[0] + ": cannot be read: No such file or directory").c_str(),
+  CHECK_THROWS_WITH_AS(make_index("place", paths, examined.examine, {}),
+                       (paths[0] + ": cannot be read: No such file or directory").c_str(),
                        DataError);
 }

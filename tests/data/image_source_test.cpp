@@ -13,7 +13,6 @@
 #include "data/image_file.hpp"
 #include "data/loader.hpp"
 #include "data/random_crop.hpp"
-#include "data/tar_shards.hpp"
 #include "tests/data/encoded_images.hpp"
 #include "tests/data/scratch_folder.hpp"
 
@@ -38,30 +37,23 @@ std::string message(const std::function<void()>& call) {
 void write_folder(const ScratchFolder& folder) {
   for (int i = 0; i < 12; ++i) {
     const ImageShape shape{i % 3 ? 3 : 1, 18 + i, 30 - i};
-    const std::string name = std::string("train/") + (i % 2 ? "cat/" : "dog/") + std::to_string(10 + i);
-    if (i % 4 < 2) folder.write(name + ".png", png_of(shape, i));
-    else folder.write(name + ".JPEG", jpeg_of(shape, i));
+    const std::string name =
+        std::string("train/") + (i % 2 ? "cat/" : "dog/") + std::to_string(10 + i);
+    if (i % 4 < 2)
+      folder.write(name + ".png", png_of(shape, i));
+    else
+      folder.write(name + ".JPEG", jpeg_of(shape, i));
   }
-  for (int i = 0; i < 4; ++i) folder.write("val/dog/" + std::to_string(i) + ".jpg", jpeg_of({3, 40, 20}, i));
+  for (int i = 0; i < 4; ++i)
+    folder.write("val/dog/" + std::to_string(i) + ".jpg", jpeg_of({3, 40, 20}, i));
   folder.write("train/cat/notes.txt", std::string("no image"));
   folder.write("train/.hidden/a.png", std::string("no image"));
 }
 
-std::vector<std::pair<std::string, std::string>> members(int first, int count) {
-  std::vector<std::pair<std::string, std::string>> all;
-  for (int i = first; i < first + count; ++i) {
-    const std::string key = "s/" + std::to_string(1000 + i);
-    all.emplace_back(key + ".cls", std::to_string(i % 3) + "\n");
-    all.emplace_back(key + ".json", "{}");
-    all.emplace_back(key + ".jpg", jpeg_of({3, 20 + i, 25}, i));
-  }
-  return all;
-}
-
 void write_shards(const ScratchFolder& folder) {
-  folder.write("train-000.tar", tar_of(members(0, 5)));
-  folder.write("train-001.tar", tar_of(members(5, 8)));
-  folder.write("test-000.tar", tar_of(members(0, 3)));
+  folder.write("train-000.tar", tar_of(shard_members(0, 5)));
+  folder.write("train-001.tar", tar_of(shard_members(5, 8)));
+  folder.write("test-000.tar", tar_of(shard_members(0, 3)));
 }
 
 Source open(const std::string& specification, SourceOptions options = {.size = 16}) {
@@ -103,7 +95,8 @@ TEST_CASE("a folder has its classes and images in the order of their names, cut 
     const Box box = draw_random_crop(stored.shape.height, stored.shape.width, same);
     CHECK((cropped == resize(to_channels(stored, 3), box, 16, 16).pixels));
   }
-  const Source grey = open("folder:" + folder.path().string(), {.size = 16, .resize = 16, .random_crop = false, .grey = true});
+  const Source grey = open("folder:" + folder.path().string(),
+                           {.size = 16, .resize = 16, .random_crop = false, .grey = true});
   CHECK(grey.channels == 1);
   CHECK_FALSE(grey.random_crop);
   const Image stored = read_image(grey.train->origin(0));
@@ -118,7 +111,9 @@ TEST_CASE("what batches hold does not depend on workers and restarts, in folders
     CAPTURE(kind);
     const Source source = open(kind + folder.path().string());
     CHECK(fingerprint(*source.train) == fingerprint(*open(kind + folder.path().string()).train));
-    const Augmentation augmentation({.kind = Augment::seed, .policy = Policy::imagenet, .random_crop = true}, source.train->shape(), *source.normalisation);
+    const Augmentation augmentation(
+        {.kind = Augment::seed, .policy = Policy::imagenet, .random_crop = true},
+        source.train->shape(), *source.normalisation);
     std::vector<std::uint32_t> part{0, 1, 3, 4, 6, 7, 8, 9, 10, 11};
     const auto subset = std::make_shared<SubsetDataset>(source.train, part);
     Loader one(subset, augmentation, {.batch = 3, .min_last = 1, .seed = 9});
@@ -136,7 +131,8 @@ TEST_CASE("what batches hold does not depend on workers and restarts, in folders
         CHECK(std::equal(a->labels.begin(), a->labels.end(), b->labels.begin(), b->labels.end()));
         const std::size_t floats = source.train->shape().bytes();
         for (std::size_t i = 0; i < a->count; ++i)
-          pictures.insert({a->images.begin() + static_cast<std::ptrdiff_t>(i * floats), a->images.begin() + static_cast<std::ptrdiff_t>((i + 1) * floats)});
+          pictures.insert({a->images.begin() + static_cast<std::ptrdiff_t>(i * floats),
+                           a->images.begin() + static_cast<std::ptrdiff_t>((i + 1) * floats)});
       }
     }
     CHECK(pictures.size() == 20);  // another crop in each epoch
@@ -155,93 +151,35 @@ TEST_CASE("shards have the samples of their members in order, and are kept toget
   for (int i = 0; i < 13; ++i) {
     CHECK(source.train->label(static_cast<std::size_t>(i)) == i % 3);
     const std::string jpeg = jpeg_of({3, 20 + i, 25}, i);
-    const Image image = decode_image({reinterpret_cast<const std::uint8_t*>(jpeg.data()), jpeg.size()}, "x");
-    CHECK((pixels_of(*source.train, static_cast<std::size_t>(i)) == frame(image, {3, 16, usual_resize(16)}).pixels));
+    const Image image =
+        decode_image({reinterpret_cast<const std::uint8_t*>(jpeg.data()), jpeg.size()}, "x");
+    CHECK((pixels_of(*source.train, static_cast<std::size_t>(i)) ==
+           frame(image, {3, 16, usual_resize(16)}).pixels));
   }
   CHECK(SubsetDataset(source.train, {0, 4, 5, 11, 12}).shards() == std::vector<std::size_t>{2, 3});
   CHECK(SubsetDataset(source.train, {4, 0}).shards().empty());
   folder.write("classes.txt", std::string("a\nb\nc\n"));
-  CHECK(open("tar:" + folder / "train-{000..001}.tar").class_names == std::vector<std::string>{"a", "b", "c"});
+  CHECK(open("tar:" + folder / "train-{000..001}.tar").class_names ==
+        std::vector<std::string>{"a", "b", "c"});
   CHECK(open("tar:" + folder / "train-*.tar").train->size() == 13);
-  CHECK(message<DataError>([&] { open("tar:" + folder / "train-{000..002}.tar"); }) == folder / "train-002.tar: no such shard");
-  for (const char* range : {"{0..x}", "{2..1}", "{0..100000}", "{0-1}", "{0..1}{0..1}", "{0..1", "}{"})
-    CHECK(message<std::invalid_argument>([&] { open(std::string("tar:") + range + ".tar"); }).find("expected one range") != std::string::npos);
+  CHECK(message<DataError>([&] { open("tar:" + folder / "train-{000..002}.tar"); }) ==
+        folder / "train-002.tar: no such shard");
+  for (const char* range :
+       {"{0..x}", "{2..1}", "{0..100000}", "{0-1}", "{0..1}{0..1}", "{0..1", "}{"})
+    CHECK(message<std::invalid_argument>([&] {
+            open(std::string("tar:") + range + ".tar");
+          }).find("expected one range") != std::string::npos);
   folder.write("classes.txt", std::string("a\nb\n"));
-  CHECK(message<DataError>([&] { open("tar:" + folder.path().string()); }) == folder / "train-000.tar: s/1002: label 2 must be below 2");
+  CHECK(message<DataError>([&] { open("tar:" + folder.path().string()); }) ==
+        folder / "train-000.tar: s/1002: label 2 must be below 2");
   SourceOptions tested{.size = 16, .class_names = {"b", "a", "c"}};
-  CHECK(message<DataError>([&] { open_source("tar:" + folder.path().string(), Parts::test_only, tested); }) ==
-        folder / "classes.txt: its classes are not those that are trained, in their order");
+  CHECK(message<DataError>([&] {
+          open_source("tar:" + folder.path().string(), Parts::test_only, tested);
+        }) == folder / "classes.txt: its classes are not those that are trained, in their order");
 }
 
-TEST_CASE("samples of a shard that cannot be used are named, and the others remain") {
-  const ScratchFolder folder;
-  const std::string jpeg = jpeg_of({3, 20, 20}, 1);
-  const auto bad_of = [&](std::vector<std::pair<std::string, std::string>> some) {
-    some.insert(some.begin(), {{"first.jpg", jpeg}, {"first.cls", "1"}});
-    some.insert(some.end(), {{"last.jpg", jpeg}, {"last.cls", "0"}});
-    const std::string path = folder.write("x.tar", tar_of(some));
-    const IndexedFile file = examine_shard(path);
-    CHECK(file.images.size() == 2);
-    REQUIRE(file.bad.size() == 1);
-    return file.bad.front().substr(path.size());
-  };
-  CHECK(bad_of({{"a.jpg", jpeg}}) == ": a has no .cls");
-  CHECK(bad_of({{"a.cls", "1"}}) == ": a has no .jpg, .jpeg or .png");
-  CHECK(bad_of({{"a.cls", "cat"}, {"a.jpg", jpeg}}) == ": a has a label that is no whole number from 0 to 99999");
-  CHECK(bad_of({{"a.cls", "-1"}, {"a.jpg", jpeg}}) == ": a has a label that is no whole number from 0 to 99999");
-  CHECK(bad_of({{"a.cls", "123456789012"}, {"a.jpg", jpeg}}) == ": a has a label that is no whole number from 0 to 99999");
-  CHECK(bad_of({{"a.cls", "1" + std::string(99, '\n')}, {"a.jpg", jpeg}}) == ": a has a label that is no whole number from 0 to 99999");
-  CHECK(bad_of({{"a.cls", "1"}, {"a.jpg", jpeg}, {"a.png", jpeg}}) == ": a has two images");
-  CHECK(bad_of({{"a.cls", "1"}, {"a.jpg", jpeg.substr(0, jpeg.size() / 2)}}).starts_with(": a.jpg: damaged JPEG: "));
-  CHECK(bad_of({{"a.cls", "1"}, {"a.png", png_claiming(60000, 60000)}}).starts_with(": a.png: 60000×60000 pixels, at most"));
-}
-
-TEST_CASE("names in a shard reach nothing outside it, however long they are") {
-  const ScratchFolder folder;
-  const std::string jpeg = jpeg_of({3, 20, 20}, 1), key = "../../" + std::string(300, 'k');
-  const std::string path = folder.write("in/x.tar", tar_of({{key + ".jpg", jpeg}, {key + ".cls", "2"}}));
-  const IndexedFile file = examine_shard(path);
-  REQUIRE(file.images.size() == 1);
-  CHECK(file.images[0].key == key);
-  CHECK(file.images[0].label == 2);
-  const Source source = open("tar:" + path);  // read where it lies, behind a long header
-  CHECK(pixels_of(*source.train, 0).size() == 3 * 16 * 16);
-  CHECK(std::distance(fs::recursive_directory_iterator(folder.path()), {}) == 2);
-}
-
-TEST_CASE("a shard that is cut off keeps what is whole; one that is none, or compressed, is named") {
-  const ScratchFolder folder;
-  const std::string whole = tar_of(members(0, 4));
-  std::size_t images = 4;
-  for (std::size_t size = whole.size() - 1024; size > 0; size -= std::min<std::size_t>(size, 200)) {
-    CAPTURE(size);
-    const IndexedFile file = examine_shard(folder.write("x.tar", whole.substr(0, size)));
-    CHECK(file.images.size() <= images);
-    images = file.images.size();
-    CHECK(file.bad.size() <= 2);  // the cut, and the sample that it left without a part
-  }
-  CHECK(images == 0);
-  std::string huge = whole;
-  huge.replace(124, 11, "77777777777");  // 8 GB; the checksum is put right
-  unsigned sum = 8 * ' ';
-  for (std::size_t i = 0; i < 512; ++i) sum += i >= 148 && i < 156 ? 0 : static_cast<unsigned char>(huge[i]);
-  char octal[9];
-  std::snprintf(octal, sizeof octal, "%06o", sum);
-  huge.replace(148, 7, octal, 7);
-  const std::string path = folder.write("x.tar", huge);
-  const IndexedFile file = examine_shard(path);
-  CHECK(file.images.empty());
-  REQUIRE(file.bad.size() == 1);
-  CHECK(file.bad[0] == path + ": ends within s/1000.cls");
-  for (const std::string& content : {std::string("\x1f\x8b\x08\0\0\0\0\0\0\x03", 10) + std::string(600, 'x'), std::string(2000, 'x')}) {
-    const IndexedFile none = examine_shard(folder.write("x.tar", content));
-    CHECK(none.images.empty());
-    REQUIRE(none.bad.size() == 1);
-    CHECK(none.bad[0].starts_with(path + ": damaged tar, or a compressed one, after its beginning: "));
-  }
-}
-
-TEST_CASE("damaged files in a folder stop, or are left out, and an image that changes later is noticed") {
+TEST_CASE(
+    "damaged files in a folder stop, or are left out, and an image that changes later is noticed") {
   const ScratchFolder folder;
   write_folder(folder);
   const std::string specification = "folder:" + folder.path().string();
@@ -249,35 +187,47 @@ TEST_CASE("damaged files in a folder stop, or are left out, and an image that ch
   folder.write("train/cat/00.jpg", half.substr(0, half.size() / 2));
   folder.write("train/dog/zz.png", png_claiming(60000, 60000));
   CHECK(message<DataError>([&] { open(specification); }) ==
-        folder / "train/cat/00.jpg: damaged JPEG: Premature end of JPEG file (2 damaged so far; --on-bad skip leaves them out)");
+        folder /
+            "train/cat/00.jpg: damaged JPEG: Premature end of JPEG file (2 damaged so far; "
+            "--on-bad skip leaves them out)");
   std::string said;
-  const Source source = open(specification, {.size = 16, .on_bad = OnBad::skip, .say = [&](const std::string& line) { said += line; }});
+  const Source source = open(
+      specification,
+      {.size = 16, .on_bad = OnBad::skip, .say = [&](const std::string& line) { said += line; }});
   CHECK(source.train->size() == 12);
   CHECK(source.train_index->bad().size() == 2);
   CHECK(said.find("2 of 14 images are damaged and left out") != std::string::npos);
   CHECK(source.train->label(6) == 1);  // labels stay with their images
   folder.write("train/cat/11.png", png_of({3, 9, 9}, 0));
-  CHECK(message<DataError>([&] { pixels_of(*source.train, 0); }).starts_with(folder / "train/cat/11.png: "));
+  CHECK(message<DataError>([&] {
+          pixels_of(*source.train, 0);
+        }).starts_with(folder / "train/cat/11.png: "));
   fs::remove(folder / "train/cat/11.png");
-  CHECK(message<DataError>([&] { pixels_of(*source.train, 0); }) == folder / "train/cat/11.png: cannot be read: No such file or directory");
+  CHECK(message<DataError>([&] { pixels_of(*source.train, 0); }) ==
+        folder / "train/cat/11.png: cannot be read: No such file or directory");
 }
 
 TEST_CASE("without a size images are taken as they are if they are alike") {
   const ScratchFolder folder;
-  for (int i = 0; i < 4; ++i) folder.write("train/" + std::to_string(i) + "/a.png", png_of({3, 28, 28}, i));
+  for (int i = 0; i < 4; ++i)
+    folder.write("train/" + std::to_string(i) + "/a.png", png_of({3, 28, 28}, i));
   const std::string specification = "folder:" + folder.path().string();
   std::string said;
-  const Source source = open(specification, {.say = [&](const std::string& line) { said += line; }});
+  const Source source =
+      open(specification, {.say = [&](const std::string& line) { said += line; }});
   CHECK(source.side == 32);  // with the border of all images of 28 pixels
   CHECK_FALSE(source.random_crop);
   CHECK(source.test == nullptr);
   CHECK(said.find("has no test half, so nothing is tested at the end") != std::string::npos);
-  const auto usage = [&](const SourceOptions& options) { return message<std::invalid_argument>([&] { open(specification, options); }); };
+  const auto usage = [&](const SourceOptions& options) {
+    return message<std::invalid_argument>([&] { open(specification, options); });
+  };
   CHECK(usage({.resize = 20}) == "--resize needs --size");
   CHECK(usage({.size = 20, .resize = 19}) == "--resize must be 20 to 4096 pixels, got 19");
   CHECK(usage({.size = 0}) == "--size must be 1 to 4096 pixels, got 0");
   folder.write("train/3/b.png", png_of({3, 28, 30}, 5));
-  CHECK(usage({}) == folder.path().string() + ": images have sides of 28 to 30 pixels; --size N brings them to N×N");
+  CHECK(usage({}) == folder.path().string() +
+                         ": images have sides of 28 to 30 pixels; --size N brings them to N×N");
   CHECK(open(specification, {.size_if_mixed = 24}).side == 24);
   CHECK(message<std::invalid_argument>([&] { open("synthetic:40", {.size = 16}); }) ==
         "--data synthetic:40: a size, --resize and --grey are for folder: and tar: only");
@@ -286,15 +236,20 @@ TEST_CASE("without a size images are taken as they are if they are alike") {
 TEST_CASE("what is wrong with the folders themselves is said") {
   const ScratchFolder folder;
   const std::string specification = "folder:" + folder.path().string();
-  const auto data = [&](Parts parts) { return message<DataError>([&] { open_source(specification, parts, {.size = 8}); }); };
+  const auto data = [&](Parts parts) {
+    return message<DataError>([&] { open_source(specification, parts, {.size = 8}); });
+  };
   CHECK(message<DataError>([&] { open("folder:/no/such"); }) == "/no/such: no such folder");
-  CHECK(message<DataError>([&] { open("tar:" + folder.path().string()); }) == folder.path().string() + ": has no shard train-*.tar");
-  CHECK(data(Parts::train_and_test) == folder.path().string() + ": has no folder in it, expected one for each class");
+  CHECK(message<DataError>([&] { open("tar:" + folder.path().string()); }) ==
+        folder.path().string() + ": has no shard train-*.tar");
+  CHECK(data(Parts::train_and_test) ==
+        folder.path().string() + ": has no folder in it, expected one for each class");
   folder.write("test/cat/a.png", png_of({3, 9, 9}, 1));
   CHECK(data(Parts::train_and_test) == folder.path().string() + ": has no folder train");
   CHECK(data(Parts::test_only).empty());
   folder.write("train/dog/a.png", png_of({3, 9, 9}, 1));
-  CHECK(data(Parts::train_and_test) == folder / "test/cat: is none of the 1 classes that are trained");
+  CHECK(data(Parts::train_and_test) ==
+        folder / "test/cat: is none of the 1 classes that are trained");
   fs::create_directories(folder / "train/cat");
   CHECK(data(Parts::train_and_test) == folder / "train/cat: has no image (.png, .jpg, .jpeg)");
   folder.write("train/cat/deep/er/a.png", png_of({3, 9, 9}, 1));
@@ -313,7 +268,8 @@ TEST_CASE("an exported data set is read again as it was, as a folder and as shar
   const Source source = open_source("synthetic:30,side=12,classes=3");
   export_images(source, ExportFormat::folder, folder / "f/", 20);
   export_images(source, ExportFormat::tar, folder / "t", 1000);
-  const Source as_folder = open("folder:" + folder / "f", {}), as_shards = open("tar:" + folder / "t", {});
+  const Source as_folder = open("folder:" + folder / "f", {}),
+               as_shards = open("tar:" + folder / "t", {});
   CHECK(as_folder.train->size() == 20);
   CHECK(as_shards.train->size() == 30);
   CHECK(as_shards.test->size() == source.test->size());
@@ -321,9 +277,12 @@ TEST_CASE("an exported data set is read again as it was, as a folder and as shar
   CHECK(fingerprint(*as_shards.train) == fingerprint(*source.train));
   CHECK(as_folder.train->origin(0) == folder / "f/train/0/000000.png");
   CHECK((pixels_of(*as_folder.train, 0) == pixels_of(*source.train, 0)));
-  CHECK_THROWS_AS(export_images(source, ExportFormat::folder, folder / "f", 20), std::invalid_argument);
-  CHECK_THROWS_AS(export_images(source, ExportFormat::folder, folder / "no/f", 20), std::runtime_error);
+  CHECK_THROWS_AS(export_images(source, ExportFormat::folder, folder / "f", 20),
+                  std::invalid_argument);
+  CHECK_THROWS_AS(export_images(source, ExportFormat::folder, folder / "no/f", 20),
+                  std::runtime_error);
   std::set<std::string> left;
-  for (const auto& entry : fs::directory_iterator(folder.path())) left.insert(entry.path().filename().string());
+  for (const auto& entry : fs::directory_iterator(folder.path()))
+    left.insert(entry.path().filename().string());
   CHECK(left.count("f") == 1);
 }

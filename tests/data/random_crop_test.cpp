@@ -9,7 +9,8 @@ using namespace autodidact::data;
 using autodidact::engine::Purpose;
 using autodidact::engine::Random;
 
-TEST_CASE("random crops lie inside, with the area and ratio that they may have, and reach everywhere") {
+TEST_CASE(
+    "random crops lie inside, with the area and ratio that they may have, and reach everywhere") {
   double least = 1, most = 0, narrow = 9, wide = 0;
   std::set<std::pair<int, int>> corners;
   for (std::uint64_t i = 0; i < 4000; ++i) {
@@ -17,7 +18,8 @@ TEST_CASE("random crops lie inside, with the area and ratio that they may have, 
     const Box box = draw_random_crop(300, 400, random);
     REQUIRE((box.top >= 0 && box.left >= 0 && box.height > 0 && box.width > 0));
     REQUIRE((box.top + box.height <= 300 && box.left + box.width <= 400));
-    const double area = box.height * box.width / 120000.0, ratio = static_cast<double>(box.width) / box.height;
+    const double area = box.height * box.width / 120000.0,
+                 ratio = static_cast<double>(box.width) / box.height;
     least = std::min(least, area), most = std::max(most, area);
     narrow = std::min(narrow, ratio), wide = std::max(wide, ratio);
     corners.insert({box.top / 60, box.left / 80});

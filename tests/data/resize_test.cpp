@@ -21,7 +21,8 @@ ImageShape read_shape(std::istringstream& words) {
 
 Image ramp(ImageShape shape) {
   Image image{shape, std::vector<std::uint8_t>(shape.bytes())};
-  for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<std::uint8_t>(i * 7);
+  for (std::size_t i = 0; i < image.pixels.size(); ++i)
+    image.pixels[i] = static_cast<std::uint8_t>(i * 7);
   return image;
 }
 
@@ -53,7 +54,9 @@ TEST_CASE("resized and framed pictures, and what JPEG files hold, are Pillow's, 
       CHECK(result.shape == ImageShape{framing.channels, framing.size, framing.size});
       CHECK((result.pixels == golden.take(result.shape.bytes())));
       // The same in separate steps, which compute what is not seen too.
-      const Image steps = centre_crop(resize_short_side(to_channels(images.at(i), framing.channels), framing.resize), framing.size);
+      const Image steps = centre_crop(
+          resize_short_side(to_channels(images.at(i), framing.channels), framing.resize),
+          framing.size);
       CHECK((steps.pixels == result.pixels));
     } else if (kind == "jpeg") {
       std::size_t bytes = 0;
@@ -65,7 +68,8 @@ TEST_CASE("resized and framed pictures, and what JPEG files hold, are Pillow's, 
     }
     REQUIRE(words);
   }
-  CHECK(seen == std::map<std::string, int>{{"pillow", 1}, {"image", 6}, {"resize", 30}, {"frame", 18}, {"jpeg", 5}});
+  CHECK(seen == std::map<std::string, int>{
+                    {"pillow", 1}, {"image", 6}, {"resize", 30}, {"frame", 18}, {"jpeg", 5}});
 }
 
 TEST_CASE("a box is resized as if nothing lay around it") {
@@ -74,7 +78,8 @@ TEST_CASE("a box is resized as if nothing lay around it") {
   Image cut{{3, 6, 7}, {}};
   for (int c = 0; c < 3; ++c)
     for (int y = 0; y < 6; ++y)
-      for (int x = 0; x < 7; ++x) cut.pixels.push_back(image.pixels[static_cast<std::size_t>((c * 12 + y + 3) * 15 + x + 4)]);
+      for (int x = 0; x < 7; ++x)
+        cut.pixels.push_back(image.pixels[static_cast<std::size_t>((c * 12 + y + 3) * 15 + x + 4)]);
   CHECK((resize(image, box, 4, 9).pixels == resize(cut, 4, 9).pixels));
   CHECK((resize(image, box, 6, 7).pixels == cut.pixels));  // its own size: as it is
 }
@@ -83,13 +88,16 @@ TEST_CASE("the middle of a long thin picture costs no more than another") {
   const Image thin = ramp({1, 1, 16384});  // a short side of 256 makes the long one 4,194,304
   const Image middle = frame(thin, {.channels = 1, .size = 224, .resize = 256});
   CHECK(middle.shape == ImageShape{1, 224, 224});
-  CHECK_THROWS_WITH_AS(resize_short_side(thin, 256), "an image of 16384×1 pixels cannot be given a short side of 256",
+  CHECK_THROWS_WITH_AS(resize_short_side(thin, 256),
+                       "an image of 16384×1 pixels cannot be given a short side of 256",
                        std::invalid_argument);
 }
 
 TEST_CASE("what cannot be cut out or converted is refused") {
-  CHECK_THROWS_WITH_AS(centre_crop(ramp({1, 5, 9}), 6), "an image of 9×5 pixels has no middle of 6×6", std::invalid_argument);
-  CHECK_THROWS_WITH_AS(to_channels(ramp({3, 2, 2}), 2), "images of 3 channels cannot be made images of 2", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(centre_crop(ramp({1, 5, 9}), 6),
+                       "an image of 9×5 pixels has no middle of 6×6", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(to_channels(ramp({3, 2, 2}), 2),
+                       "images of 3 channels cannot be made images of 2", std::invalid_argument);
   CHECK(usual_resize(224) == 256);
   CHECK(usual_resize(32) == 37);
 }

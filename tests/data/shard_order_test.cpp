@@ -30,7 +30,8 @@ TEST_CASE("an order of shards has every sample once, another in each epoch and f
   CHECK_THROWS_AS(shard_order(kSizes, 1, 0, 0), std::invalid_argument);
 }
 
-TEST_CASE("shards are read one after the other: no sample leaves before the window has reached it") {
+TEST_CASE(
+    "shards are read one after the other: no sample leaves before the window has reached it") {
   const std::size_t window = 16;
   const auto shards = engine::permutation(5, engine::Purpose::order, 2, kSizes.size());
   std::vector<std::size_t> reached(200);  // when reading comes to a sample
