@@ -15,8 +15,10 @@ void AugmentArgument::check() const {
 }
 
 data::AugmentOptions AugmentArgument::value(const data::Source& source, bool seed_compat) const {
-  if (!augment.empty()) return data::parse_augment(augment);
-  return {.kind = seed_compat ? data::Augment::seed : source.default_augment};
+  data::AugmentOptions options{.kind = seed_compat ? data::Augment::seed : source.default_augment};
+  if (!augment.empty()) options = data::parse_augment(augment);
+  options.random_crop = source.random_crop;
+  return options;
 }
 
 void AugmentArguments::declare(CLI::App& app) {

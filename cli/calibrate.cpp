@@ -4,6 +4,7 @@
 
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
+#include "cli/source_arguments.hpp"
 #include "cli/trained_network.hpp"
 #include "data/split.hpp"
 #include "train/atomic_file.hpp"
@@ -17,9 +18,10 @@ struct CalibrateArguments {
   NetworkArguments network;
   RecipeArguments recipe;
   ImageArguments images;
+  SourceArguments source;
   CompileArguments compile;
   JsonOutput json;
-  std::string weights, data, out, measure = "any";
+  std::string weights, out, measure = "any";
   std::size_t batch = 128;
   double accuracy_drop = 0.5;
   std::optional<double> budget_ms;
@@ -27,7 +29,7 @@ struct CalibrateArguments {
 
   void declare(CLI::App& app) {
     app.add_option("--weights", weights, "weights (safetensors) of a network with exits")->required();
-    app.add_option("--data", data, "what they were trained on; its validation part is used")->required();
+    source.declare(app)->required();  // what they were trained on; its validation part is used
     app.add_option("--out", out, "policy (JSON) to write")->required();
     CLI::Option* drop = app.add_option("--accuracy-drop", accuracy_drop,
                                        "the fastest policy that loses at most so many percentage points against exit 4 alone");
@@ -109,7 +111,7 @@ int run_calibrate(const Arguments& arguments) {
 
   TrainedNetwork trained(calibrate.weights, *app, calibrate.network, calibrate.recipe, calibrate.images);
   require_exits(calibrate.weights, trained.info());
-  const data::Source source = data::open_source(calibrate.data);
+  const data::Source source = calibrate.source.open(data::Parts::train_and_test, trained.info().side, trained.info().class_names);
   trained.take(source);
   std::uint64_t seed = 0;
   const data::DatasetPointer validation = validation_part(calibrate, trained.info(), source, seed);
@@ -118,7 +120,7 @@ int run_calibrate(const Arguments& arguments) {
 
   engine::Lanes lanes(calibrate.compile.threads);
   train::Trainer& trainer = trained.open(lanes, calibrate.compile.programs());
-  data::Loader loader = trained.loader(source, validation, calibrate.batch);
+  data::Loader loader = trained.loader(source, validation, calibrate.batch, calibrate.source.workers);
   const train::Observations observations = train::observe(trainer, loader);
   const train::ExitCosts costs = measure(trainer, loader, batch);
   train::Calibration result = train::calibrate(observations, costs, batch, calibrate.goal());

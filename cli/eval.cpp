@@ -6,6 +6,7 @@
 
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
+#include "cli/source_arguments.hpp"
 #include "cli/trained_network.hpp"
 #include "data/source.hpp"
 #include "train/policy_evaluation.hpp"
@@ -21,9 +22,10 @@ struct EvalArguments {
   NetworkArguments network;
   RecipeArguments recipe;
   ImageArguments images;
+  SourceArguments source;
   CompileArguments compile;
   JsonOutput json;
-  std::string weights, data, policy;
+  std::string weights, policy;
   std::size_t batch = 128;
   bool no_compact = false;
   int pairs = 5;
@@ -31,7 +33,7 @@ struct EvalArguments {
 
   void declare(CLI::App& app) {
     app.add_option("--weights", weights, "weights (safetensors)")->required();
-    app.add_option("--data", data, "as for train; its test half is used")->required();
+    source.declare(app)->required();  // as for train; its test half is used
     app.add_option("--batch", batch, "images at a time; with --policy, by default what it was calibrated for")->check(CLI::Range(1, 1000000));
     app.add_option("--policy", policy, "let images leave at the exits that this file keeps, as calibrate writes it, and time what that saves");
     app.add_flag("--no-compact", no_compact, "with --policy: keep every batch whole and only mark who has left");
@@ -104,13 +106,13 @@ int run_eval(const Arguments& arguments) {
 
   const std::optional<train::PolicyFile> policy = eval.read_policy(*app);
   TrainedNetwork trained(eval.weights, *app, eval.network, eval.recipe, eval.images);
-  const data::Source source = data::open_source(eval.data, data::Parts::test_only);
+  const data::Source source = eval.source.open(data::Parts::test_only, trained.info().side, trained.info().class_names);
   trained.take(source);
   if (policy) train::require_network(eval.policy, *policy, trained.info());
   engine::Lanes lanes(eval.compile.threads);
   train::Trainer& trainer = trained.open(lanes, eval.compile.programs());
 
-  data::Loader loader = trained.loader(source, source.test, eval.batch);
+  data::Loader loader = trained.loader(source, source.test, eval.batch, eval.source.workers);
   const train::ExitAccuracies accuracies = trainer.evaluate(loader);
   Json json;
   for (const double accuracy : accuracies.exits) json["exits"].push_back(number(accuracy));

@@ -22,7 +22,7 @@ struct PredictArguments {
   std::size_t top = 1, batch = 128;
 
   void declare(CLI::App& app) {
-    app.add_option("images", files, "image files (PNG)")->required();
+    app.add_option("images", files, "image files (PNG or JPEG)")->required();
     app.add_option("--weights", weights, "weights (safetensors)")->required();
     app.add_option("--policy", policy, "leave at the exits that this file keeps, as calibrate writes it; without, all exits decide together");
     app.add_option("--top", top, "the likeliest so many classes of each image")->check(CLI::Range(1, 1000000));

@@ -7,6 +7,7 @@
 #include "cli/arguments.hpp"
 #include "cli/augment_arguments.hpp"
 #include "cli/command.hpp"
+#include "cli/source_arguments.hpp"
 #include "train/progress.hpp"
 #include "train/run_record.hpp"
 #include "train/training_run.hpp"
@@ -23,7 +24,8 @@ struct TrainArguments {
   CompileArguments compile;
   JsonOutput json;
   AugmentArguments augment;
-  std::string data, out, init_from, schedule = "recipe";
+  SourceArguments input;
+  std::string out, init_from, schedule = "recipe";
   int epochs = 250, warmup = 0;
   std::size_t batch = 128;
   std::uint64_t seed = 0;
@@ -44,8 +46,7 @@ struct TrainArguments {
 };
 
 void TrainArguments::declare(CLI::App& app) {
-  app.add_option("--data", data,
-                 "fashion-mnist[:DIR], cifar100:DIR, cifar10:DIR, idx:DIR, synthetic[:N]")->required();
+  input.declare(app)->required();
   app.add_option("--out", out, "folder that the run writes")->required();
   network.declare(app);
   recipe.declare(app);
@@ -115,6 +116,7 @@ train::RunOptions TrainArguments::options(const data::Source& source, std::strin
   run.schedule = schedule_options();
   run.epochs = epochs;
   run.batch = batch;
+  run.workers = input.workers;
   run.max_steps = max_steps;
   augment.set(run, source, compat);
   run.best_on_test = best_on_test || (compat && !validation.value_or(false));
@@ -187,7 +189,7 @@ int run_train(const Arguments& arguments) {
   app.parse(arguments);
   train_arguments.check();
   std::signal(SIGPIPE, SIG_IGN);  // a reader of the progress that goes away must not end the training
-  const data::Source source = data::open_source(train_arguments.data);
+  const data::Source source = train_arguments.input.open();
   train::RunOptions run = train_arguments.options(source, app.config_text());
   engine::Lanes lanes(train_arguments.compile.threads);
   run.config_text.insert(0, train::describe_machine(lanes.layout().wide));

@@ -33,8 +33,9 @@ data::Normalisation TrainedNetwork::normalisation(const data::Source& source, co
   return source.normalisation ? *source.normalisation : data::measure_normalisation(half);
 }
 
-data::Loader TrainedNetwork::loader(const data::Source& source, const data::DatasetPointer& half, std::size_t batch) const {
+data::Loader TrainedNetwork::loader(const data::Source& source, const data::DatasetPointer& half, std::size_t batch,
+                                    int workers) const {
   return {half, data::Augmentation({.kind = data::Augment::none}, half->shape(), normalisation(source, *half)),
-          {.batch = batch, .min_last = 1, .order = data::Order::sequential}};
+          {.batch = batch, .min_last = 1, .order = data::Order::sequential, .workers = workers}};
 }
 }  // namespace autodidact::cli

@@ -27,7 +27,7 @@ class TrainedNetwork {
   // The figures that the weights were trained with; the data's own only if the file does not say.
   data::Normalisation normalisation(const data::Source& source, const data::Dataset& half) const;
   // Batches of it in order, as they are.
-  data::Loader loader(const data::Source& source, const data::DatasetPointer& half, std::size_t batch) const;
+  data::Loader loader(const data::Source& source, const data::DatasetPointer& half, std::size_t batch, int workers) const;
 
  private:
   train::SafetensorsFile file_;

@@ -8,8 +8,9 @@ find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(LibArchive REQUIRED)
 find_package(PNG REQUIRED)
+find_package(JPEG REQUIRED)
 find_package(dnnl REQUIRED)
 
 add_library(autodidact_dependencies INTERFACE)
 target_link_libraries(autodidact_dependencies INTERFACE DNNL::dnnl TBB::tbb OpenMP::OpenMP_CXX Eigen3::Eigen fmt::fmt
-                      nlohmann_json::nlohmann_json LibArchive::LibArchive PNG::PNG Threads::Threads)
+                      nlohmann_json::nlohmann_json LibArchive::LibArchive PNG::PNG JPEG::JPEG Threads::Threads)

@@ -6,8 +6,8 @@
 
 namespace autodidact::data {
 
-// Grey becomes colour by being repeated, colour becomes grey as Pillow's convert("L") does it, (19595·R + 38470·G + 7471·B + 2¹⁵) >> 16.
-// An image of 28 pixels gets the border that open_source gives it where the network takes 32; any other size than the network's is
-// refused. DataError naming the file and both sizes; the same for what read_png refuses.
+// PNG or JPEG; grey and colour as the network has it (to_channels). An image of 28 pixels gets the border that open_source gives it
+// where the network takes 32; any other size is brought to the network's as test images of folders are (frame, with usual_resize).
+// DataError naming the file for what read_image refuses, and for a network that takes neither 1 nor 3 channels.
 Image read_network_input(const std::filesystem::path& path, ImageShape wanted);
 }  // namespace autodidact::data

@@ -3,15 +3,16 @@
 #include <fmt/format.h>
 #include <png.h>
 
-#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <new>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "data/error.hpp"
 #include "data/file.hpp"
+#include "data/image_file.hpp"
 
 namespace autodidact::data {
 
@@ -92,7 +93,7 @@ class Reader {
 
   Image read() {
     check(read_header(png_, info_));
-    check_size(png_get_image_width(png_, info_), png_get_image_height(png_, info_));
+    check_image_size(name_, png_get_image_width(png_, info_), png_get_image_height(png_, info_));
     check(start_pixels(png_, info_));
     const int channels = png_get_channels(png_, info_);
     const ImageShape shape{channels, static_cast<int>(png_get_image_height(png_, info_)),
@@ -107,33 +108,12 @@ class Reader {
       rows.push_back(interleaved.data() + y * row_bytes);
     }
     check(read_pixels(png_, rows.data()));
-    return {shape, planes_of(interleaved, shape)};
+    return {shape, planes_of(std::move(interleaved), shape)};
   }
 
  private:
   void check(bool went_well) const {
     if (!went_well) throw DataError(fmt::format("{}: damaged PNG: {}", name_, source_.fault));
-  }
-
-  void check_size(std::uint32_t width, std::uint32_t height) const {
-    if (std::max(width, height) <= kMaxPngSide &&
-        static_cast<std::size_t>(width) * height <= kMaxPngPixels) {
-      return;
-    }
-    throw DataError(fmt::format("{}: {}×{} pixels, at most {} a side and {} in all are read", name_,
-                                width, height, kMaxPngSide, kMaxPngPixels));
-  }
-
-  static std::vector<std::uint8_t> planes_of(std::vector<std::uint8_t>& interleaved,
-                                             ImageShape shape) {
-    if (shape.channels == 1) return std::move(interleaved);
-    std::vector<std::uint8_t> planes(shape.bytes());
-    const auto channels = static_cast<std::size_t>(shape.channels);
-    for (std::size_t c = 0; c < channels; ++c) {
-      std::uint8_t* plane = planes.data() + c * shape.plane();
-      for (std::size_t i = 0; i < shape.plane(); ++i) plane[i] = interleaved[i * channels + c];
-    }
-    return planes;
   }
 
   const std::string& name_;
@@ -144,15 +124,19 @@ class Reader {
 
 }  // namespace
 
+bool is_png(ConstBytes file) {
+  return file.size() >= kSignatureBytes && png_sig_cmp(file.data(), 0, kSignatureBytes) == 0;
+}
+
 Image decode_png(ConstBytes file, const std::string& name) {
-  if (file.size() < kSignatureBytes || png_sig_cmp(file.data(), 0, kSignatureBytes) != 0) {
+  if (!is_png(file)) {
     throw DataError(fmt::format("{}: is not a PNG file", name));
   }
   return Reader(file, name).read();
 }
 
 Image read_png(const std::filesystem::path& path) {
-  return decode_png(read_file(path, kMaxPngFileBytes), path.string());
+  return decode_png(read_file(path, kMaxImageFileBytes), path.string());
 }
 
 std::string encode_png(const Image& image) {

@@ -20,7 +20,8 @@ namespace {
 
 // epochs and data are looked at more closely: by the schedule, and by what is in the data.
 const std::set<std::string, std::less<>> kMayDiffer{"out",  "overwrite", "resume",     "save-every", "keep",     "max-steps", "epochs",
-                                                    "data", "threads",   "plan-cache", "json",       "init-from"};
+                                                    "data", "threads",   "plan-cache", "json",       "init-from",
+                                                    "workers"};
 
 std::map<std::string, std::string> parse(const std::string& config) {
   std::map<std::string, std::string> options;

@@ -146,12 +146,12 @@ class Run {
     const auto plain = [&](const data::DatasetPointer& dataset) {
       return std::make_unique<data::Loader>(
           dataset, data::Augmentation({.kind = data::Augment::none}, dataset->shape(), *source.normalisation),
-          data::Loader::Options{.batch = options_.batch, .min_last = 1, .order = data::Order::sequential});
+          data::Loader::Options{.batch = options_.batch, .min_last = 1, .order = data::Order::sequential, .workers = options_.workers});
     };
     const data::DatasetPointer training = part(split.train);
     training_ = std::make_unique<data::Loader>(
         training, data::Augmentation(options_.augment, training->shape(), *source.normalisation),
-        data::Loader::Options{.batch = options_.batch, .seed = options_.trainer.seed, .mixing = options_.mixing});
+        data::Loader::Options{.batch = options_.batch, .seed = options_.trainer.seed, .mixing = options_.mixing, .workers = options_.workers});
     if (!split.validation.empty()) validation_ = plain(part(split.validation));
     if (source.test) test_ = plain(source.test);
     if (options_.best_on_test && !test_)

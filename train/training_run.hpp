@@ -22,6 +22,7 @@ struct RunOptions {
   optim::ScheduleOptions schedule = {};
   int epochs = 250;
   std::size_t batch = 128;
+  int workers = 1;                 // threads that read and augment images; changes no bits
   std::int64_t max_steps = 0;      // 0: no limit
   data::AugmentOptions augment = {};
   data::MixingOptions mixing = {};

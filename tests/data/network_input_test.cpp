@@ -4,6 +4,7 @@
 
 #include "data/error.hpp"
 #include "data/png.hpp"
+#include "data/resize.hpp"
 #include "tests/data/scratch_folder.hpp"
 
 namespace {
@@ -51,11 +52,17 @@ TEST_CASE("network input: 28 pixels get a border where the network takes 32") {
     }
 }
 
-TEST_CASE("network input: another size, and what is no image, are refused with the file's name") {
+TEST_CASE("network input: another size is framed as test images of folders are") {
   const ScratchFolder folder;
-  CHECK_THROWS_WITH_AS(read_network_input(written(folder, image_of(1, 16)), {1, 32, 32}),
-                       doctest::Contains("16×16 pixels, the network takes 32×32"), DataError);
-  CHECK_THROWS_AS(read_network_input(folder.write("text.png", std::string("text")), {1, 32, 32}), DataError);
+  const Image wide{{1, 40, 60}, std::vector<std::uint8_t>(2400, 77)};
+  const Image framed = read_network_input(written(folder, wide), {1, 32, 32});
+  CHECK(framed.shape == ImageShape{1, 32, 32});
+  CHECK(framed.pixels == frame(wide, {1, 32, usual_resize(32)}).pixels);
+}
+
+TEST_CASE("network input: what is no image is refused with the file's name") {
+  const ScratchFolder folder;
+  CHECK_THROWS_WITH_AS(read_network_input(folder.write("text.png", std::string("text")), {1, 32, 32}), doctest::Contains("text.png"), DataError);
   CHECK_THROWS_AS(read_network_input(folder / "none.png", {1, 32, 32}), DataError);
   CHECK_THROWS_AS(read_network_input(written(folder, image_of(1, 8)), {4, 8, 8}), DataError);
 }
