@@ -63,10 +63,12 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
 }  // namespace
 
 std::span<const Command> commands() {
-  static const std::array<Command, 10> all{{
+  static const std::array<Command, 12> all{{
       {"train", "train a multi-exit network and write its run directory", run_train},
       {"eval", "accuracy of every exit and of the ensemble", run_eval},
       {"init", "write freshly initialised weights", run_init},
+      {"convert", "weights with the names that a PyTorch module expects", run_convert},
+      {"export", "a network as an ONNX file, or as a folder for a hub of models", run_export},
       {"plan", "print the compiled program, one line a task", run_plan},
       {"gradcheck", "prove the derivatives of ops and of the network", run_gradcheck},
       {"trace", "one training step with every value and gradient written to a file", run_trace},

@@ -7,6 +7,7 @@
 #include "cli/arguments.hpp"
 #include "cli/augment_arguments.hpp"
 #include "cli/command.hpp"
+#include "train/init_from.hpp"
 #include "train/progress.hpp"
 #include "train/run_record.hpp"
 #include "train/training_run.hpp"
@@ -166,6 +167,7 @@ void report(const train::RunOptions& run, const train::RunResult& result, const 
   nlohmann::ordered_json json{{"steps", result.steps}, {"best_epoch", result.best_epoch}, {"best_on", train::judged_on(run)}};
   json["test"] = to_json(result.test);
   json["best"] = to_json(result.best);
+  if (result.init_from) json["init_from"] = train::to_json(*result.init_from);
   output.write(json);
 }
 
