@@ -69,6 +69,8 @@ std::span<const Command> commands() {
       {"predict", "the classes of image files", run_predict},
       {"calibrate", "choose at which exits images may leave, by times measured here", run_calibrate},
       {"init", "write freshly initialised weights", run_init},
+      {"convert", "weights with the names that a PyTorch module expects", run_convert},
+      {"export", "a network as an ONNX file, or as a folder for a hub of models", run_export},
       {"plan", "print the compiled program, one line a task", run_plan},
       {"gradcheck", "prove the derivatives of ops and of the network", run_gradcheck},
       {"trace", "one training step with every value and gradient written to a file", run_trace},

@@ -28,6 +28,8 @@ int run_report(const Arguments& arguments);
 int run_train(const Arguments& arguments);
 int run_eval(const Arguments& arguments);
 int run_init(const Arguments& arguments);
+int run_convert(const Arguments& arguments);
+int run_export(const Arguments& arguments);
 int run_plan(const Arguments& arguments);
 int run_info(const Arguments& arguments);
 int run_gradcheck(const Arguments& arguments);

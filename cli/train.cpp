@@ -8,6 +8,7 @@
 #include "cli/augment_arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/source_arguments.hpp"
+#include "train/init_from.hpp"
 #include "train/progress.hpp"
 #include "train/run_record.hpp"
 #include "train/training_run.hpp"
@@ -169,6 +170,7 @@ void report(const train::RunOptions& run, const train::RunResult& result, const 
   nlohmann::ordered_json json{{"steps", result.steps}, {"best_epoch", result.best_epoch}, {"best_on", train::judged_on(run)}};
   json["test"] = to_json(result.test);
   json["best"] = to_json(result.best);
+  if (result.init_from) json["init_from"] = train::to_json(*result.init_from);
   output.write(json);
 }
 

@@ -14,11 +14,14 @@ void TrainedNetwork::take(const data::Source& source) {
         "the network takes {} channels and knows {} classes, the data has {} channels and {} classes", info_.channels,
         info_.classes, source.channels, source.class_names.size()));
   info_.side = source.side;  // global pooling takes any
+  take(source.side, source.side);
 }
 
 train::Trainer& TrainedNetwork::open(engine::Lanes& lanes, train::ProgramOptions programs) {
   train::TrainerOptions options;
   options.network = train::network_of(info_);
+  options.network.image_height = height_ > 0 ? height_ : info_.side;
+  options.network.image_width = width_ > 0 ? width_ : info_.side;
   options.network.adaptation.clear();
   options.recipe = model::recipe_by_name(options.network.branches ? "none" : "baseline");
   options.programs = std::move(programs);

@@ -21,6 +21,8 @@ class TrainedNetwork {
 
   // From now on for images of this source; std::invalid_argument if they do not fit.
   void take(const data::Source& source);
+  // From now on for images of so many pixels.
+  void take(std::int64_t height, std::int64_t width) { height_ = height, width_ = width; }
   // Compiles nothing yet. Logits only: neither loss nor adaptation layers.
   train::Trainer& open(engine::Lanes& lanes, train::ProgramOptions programs);
 
@@ -32,6 +34,7 @@ class TrainedNetwork {
  private:
   train::SafetensorsFile file_;
   train::ModelInfo info_;
+  std::int64_t height_ = 0, width_ = 0;
   std::unique_ptr<train::Trainer> trainer_;
 };
 }  // namespace autodidact::cli

@@ -31,7 +31,7 @@ struct TraceBatch {
   std::vector<double> images;  // normalised
   std::vector<double> labels;  // N
 };
-// Tensors `images`, F32 (N,C,H,W), and `labels`, I64 (N) in 0 … classes−1. Throws data::DataError naming file and tensor.
+// A batch file (train/image_batch.hpp) with labels. Throws data::DataError naming file and tensor.
 TraceBatch read_trace_batch(const std::filesystem::path& path, std::int64_t classes);
 
 struct TraceOptions {

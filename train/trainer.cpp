@@ -118,19 +118,21 @@ void Trainer::explain_failure(engine::Program& program, double loss, double norm
       bad ? fmt::format("{} ({}) in {}", bad->tensor, name_of(bad->pass), bad->task) : "nothing when run again"));
 }
 
+engine::Program& Trainer::infer(const data::Batch& batch, bool checked) {
+  engine::Program& program = programs_.inference(static_cast<std::int64_t>(batch.count));
+  feed(program, batch);
+  // The library's ReLU makes 0 of what is no number (ops/convolution_batch_norm.hpp): weights that overflow show in the values
+  // between, whatever the image, and not always in the logits.
+  if (!checked) executor_.run(program, store_);
+  else if (const auto bad = executor_.run_checked(program, store_)) refuse_to_evaluate(bad->tensor);
+  require_finite_logits(program);
+  return program;
+}
+
 ExitAccuracies Trainer::evaluate(data::Loader& loader) {
   Tally tally(options_.ensemble);
   bool first = true;
-  while (const data::Batch* batch = loader.next()) {
-    engine::Program& program = programs_.inference(static_cast<std::int64_t>(batch->count));
-    feed(program, *batch);
-    // The library's ReLU makes 0 of what is no number (ops/convolution_batch_norm.hpp): weights that overflow show in the values
-    // between, whatever the image, and not always in the logits.
-    if (!std::exchange(first, false)) executor_.run(program, store_);
-    else if (const auto bad = executor_.run_checked(program, store_)) refuse_to_evaluate(bad->tensor);
-    require_finite_logits(program);
-    tally.add(program, batch->labels);
-  }
+  while (const data::Batch* batch = loader.next()) tally.add(infer(*batch, std::exchange(first, false)), batch->labels);
   return tally.accuracies();
 }
 }  // namespace autodidact::train

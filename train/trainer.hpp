@@ -55,6 +55,9 @@ class Trainer {
   // or any value of the first batch, is not finite.
   ExitAccuracies evaluate(data::Loader& loader);
 
+  // The inference program, which has just computed the logits of this batch. `checked`: looks at every value. Throws as evaluate.
+  engine::Program& infer(const data::Batch& batch, bool checked);
+
   // Writes images and labels into the inputs of a program for batches of this size, whatever its number type.
   static void feed(engine::Program& program, const data::Batch& batch, double label_smoothing = 0);
 

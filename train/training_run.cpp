@@ -12,6 +12,7 @@
 #include "train/chart.hpp"
 #include "train/checkpoint_store.hpp"
 #include "train/errors.hpp"
+#include "train/init_from.hpp"
 #include "train/interruption.hpp"
 #include "train/metrics_log.hpp"
 #include "train/plan_choices.hpp"
@@ -159,11 +160,8 @@ class Run {
   }
 
   void initialise_from_file() {
-    const LoadReport report = load_weights(read_safetensors(options_.init_from), trainer_.store(), true);
-    say(fmt::format("{}: {} tensors of the network are not in it and start fresh, {} of its tensors are not needed\n",
-                    options_.init_from.string(), report.missing.size(), report.ignored.size()));
-    for (const std::string& name : report.missing) say(fmt::format("  fresh: {}\n", name));
-    for (const std::string& name : report.ignored) say(fmt::format("  ignored: {}\n", name));
+    result_.init_from = load_start(read_safetensors(options_.init_from), trainer_.store());
+    say(report_text(options_.init_from, *result_.init_from));
   }
 
   bool finished() const {

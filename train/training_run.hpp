@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -43,6 +44,7 @@ struct RunResult {
   ExitAccuracies best = {};        // on validation, of the best epoch
   int best_epoch = 0;              // counted from 1; 0: no epoch ended
   std::int64_t steps = 0;
+  std::optional<LoadReport> init_from = {};  // what fitted, where the run began from a file of weights
   int signal = 0;                  // SIGINT, SIGTERM or SIGUSR1: it came, and a checkpoint and last.safetensors hold that step
 };
 

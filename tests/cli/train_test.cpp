@@ -135,7 +135,11 @@ TEST_CASE("train: a start that fails takes nothing from the run that was to be o
   REQUIRE(run(kTinyTrain + out.string() + " --epochs 1").status == 0);
   const std::string before = read_text(out / "last.safetensors");
   CHECK(run(kTinyTrain + out.string() + " --overwrite --init-from " + (folder / "none").string()).status == 4);
-  CHECK(run(kTinyTrain + out.string() + " --overwrite --stem imagenet --init-from " + (out / "last.safetensors").string()).status == 4);
+  const std::vector<float> numbers(3);
+  using namespace autodidact;
+  train::write_safetensors(folder / "other", {}, std::vector{train::view_of<float>("bn1.bias", {3}, numbers)});
+  check_failure(run(kTinyTrain + out.string() + " --overwrite --init-from " + (folder / "other").string()), 4,
+                {"none of its 1 tensors fits", "bn1.bias (3), not (8)"});
   CHECK(read_text(out / "last.safetensors") == before);
   CHECK(run(kTinyTrain + out.string() + " --overwrite --epochs 1 --init-from " + (out / "last.safetensors").string()).status == 0);
   CHECK(read_text(out / "last.safetensors") != before);
