@@ -1,10 +1,14 @@
 // `autodidact eval`
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "data/source.hpp"
+#include "train/atomic_file.hpp"
 #include "train/progress.hpp"
+#include "train/run_result.hpp"
 #include "train/trainer.hpp"
 
 namespace autodidact::cli {
@@ -16,12 +20,13 @@ struct EvalArguments {
   ImageArguments images;
   CompileArguments compile;
   JsonOutput json;
-  std::string weights, data;
+  std::string weights, data, confusion;
   std::size_t batch = 128;
 
   void declare(CLI::App& app) {
     app.add_option("--weights", weights, "weights (safetensors)")->required();
     app.add_option("--data", data, "as for train; its test half is used")->required();
+    app.add_option("--confusion", confusion, "also write which class was taken for which, as JSON");
     app.add_option("--batch", batch, "images at a time")->check(CLI::Range(1, 1000000));
     network.declare(app);
     recipe.declare_name(app);
@@ -66,6 +71,7 @@ int run_eval(const Arguments& arguments) {
   leave_network_to_weights(*app);
   app.parse(arguments);
 
+  if (!eval.confusion.empty()) train::require_replaceable(eval.confusion);
   const train::SafetensorsFile weights = train::read_safetensors(eval.weights);
   const train::ModelInfo info = info_of(weights, *app, eval.network, eval.recipe, eval.images);
   const data::Source source = data::open_source(eval.data, data::Parts::test_only);
@@ -82,12 +88,11 @@ int run_eval(const Arguments& arguments) {
   data::Loader loader(source.test,
                       data::Augmentation({.kind = data::Augment::none}, source.test->shape(), normalisation_of(info, source)),
                       {.batch = eval.batch, .min_last = 1, .order = data::Order::sequential});
-  const train::ExitAccuracies accuracies = trainer.evaluate(loader);
+  train::Confusion confusion{.class_names = source.class_names, .weights = std::filesystem::path(eval.weights).filename(), .data = eval.data};
+  const train::ExitAccuracies accuracies = trainer.evaluate(loader, eval.confusion.empty() ? nullptr : &confusion);
+  if (!eval.confusion.empty()) train::write_confusion(eval.confusion, confusion);
 
-  nlohmann::ordered_json json;
-  const auto number = [](double value) { return std::isfinite(value) ? nlohmann::ordered_json(value) : nullptr; };
-  for (const double accuracy : accuracies.exits) json["exits"].push_back(number(accuracy));
-  json["ensemble"] = number(accuracies.ensemble);
+  nlohmann::ordered_json json = train::to_json(accuracies);
   json["images"] = source.test->size();
   // Without --json the figures are the program's result, for scripts, and the table is for the eye.
   const train::ExitTableRow row{"test", accuracies};

@@ -11,7 +11,7 @@
 namespace autodidact::train {
 namespace {
 
-constexpr int kWide = 860, kHalf = 425, kTall = 380, kLow = 270;
+constexpr int kWide = 860, kHalf = 425, kTall = 380, kMiddle = 330, kLow = 270;
 constexpr std::size_t kMostPoints = 400;  // more than there are pixels to tell them apart
 
 using Points = std::vector<ChartPoint>;
@@ -106,6 +106,36 @@ Figure loss_figure(const RunRecord& run) {
   return figure;
 }
 
+std::vector<Figure> exit_loss_figures(const RunRecord& run) {
+  struct Term {
+    const char* title;
+    const char* unit;
+    ExitLosses::List ExitLosses::*member;
+  };
+  static constexpr Term kTerms[]{{"Cross-entropy of each exit", "nats", &ExitLosses::ce},
+                                 {"Soft cross-entropy with the teacher", "nats", &ExitLosses::soft},
+                                 {"Feature distance from the teacher", "distance", &ExitLosses::feature}};
+  const std::vector<MetricsRow> rows = step_rows(run);
+  std::vector<Figure> figures;
+  for (const Term& term : kTerms) {
+    Figure figure{{term.title, "step", term.unit, {}}, {}};
+    set_size(figure.chart, kHalf, kMiddle);
+    std::vector<std::string> words;
+    for (std::size_t k = 0; k < kExits; ++k) {
+      Points points;
+      for (const MetricsRow& row : rows) points.push_back({static_cast<double>(row.step), (row.exit_losses.*term.member)[k]});
+      if (finite(points).empty()) continue;
+      const std::string name = fmt::format("{}/{}", k + 1, kExits);
+      figure.chart.series.push_back({name, thinned(points), std::string(kExitColors[k])});
+      words.push_back(first_and_last("exit " + name, points, "step"));
+    }
+    if (words.empty()) continue;
+    figure.words = joined("Before the weights of the loss", words);
+    figures.push_back(std::move(figure));
+  }
+  return figures;
+}
+
 Figure accuracy_figure(const RunRecord& run) {
   const std::vector<MetricsRow> epochs = epoch_rows(run);
   std::vector<ExitAccuracies> accuracies;
@@ -114,11 +144,36 @@ Figure accuracy_figure(const RunRecord& run) {
   set_size(figure.chart, kWide, kTall);
   std::vector<std::string> words;
   for (ChartSeries& series : figure.chart.series) {
-    for (std::size_t i = 0; i < epochs.size(); ++i) series.points[i].x = epochs[i].epoch;  // of a run that was resumed
+    for (std::size_t i = 0; i < epochs.size(); ++i) series.points[i].x = std::round(100 * epochs[i].epoch) / 100;  // resumed or cut
     words.push_back(first_and_last(series.name, series.points, "epoch"));
     series.points = thinned(series.points);
   }
   figure.words = epochs.empty() ? "No epoch has ended yet." : joined("Per cent", words);
+  return figure;
+}
+
+Figure early_exit_figure(const RunRecord& run) {
+  const EarlyExitRecord& record = *run.early_exit;
+  Figure figure{{"Accuracy against time with early exit", "time relative to the trunk with exit 4/4 alone", "accuracy in %", {}}, {}};
+  set_size(figure.chart, kWide, kTall);
+  Points frontier;
+  for (const EarlyExitRecord::Point& point : record.frontier) frontier.push_back({point.relative_time, point.accuracy});
+  const ChartPoint chosen{record.chosen.relative_time, record.chosen.accuracy}, trunk{1, record.trunk_accuracy};
+  figure.chart.series = {{"policies", thinned(frontier), std::string(kPalette[0])},
+                         {"4/4 for all", {trunk}, std::string(kExitColors[3])},
+                         {"chosen", {chosen}, std::string(kEnsembleColor)}};
+  const Points known = finite(frontier);
+  std::vector<std::string> words;
+  const auto at = [](const ChartPoint& point) { return fmt::format("{:.2f} % in {:.2f} of the time", point.y, point.x); };
+  if (!known.empty()) words.push_back(fmt::format("the fastest policy {}, the slowest {}", at(known.front()), at(known.back())));
+  if (std::isfinite(chosen.x) && std::isfinite(chosen.y)) words.push_back("the chosen one " + at(chosen));
+  if (std::isfinite(trunk.y)) words.push_back(fmt::format("exit 4/4 for every image {:.2f} %", trunk.y));
+  figure.words = joined("On the validation part", words);
+  std::string shares;
+  for (std::size_t k = 0; k < kExits; ++k)
+    if (record.share_per_exit[k] >= 0)
+      shares += fmt::format("{}{:.1f} % at exit {}/{}", shares.empty() ? " Of the images leave " : ", ", 100 * record.share_per_exit[k], k + 1, kExits);
+  if (!shares.empty()) figure.words += shares + ".";
   return figure;
 }
 

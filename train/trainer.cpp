@@ -66,12 +66,25 @@ StepLoss Trainer::losses(const engine::Program& program) const {
   StepLoss loss;
   const model::Recipe& recipe = options_.recipe;
   const double soft_weight = recipe.alpha * (recipe.t2 ? recipe.temperature * recipe.temperature : 1);
+  // "loss/ce/3" is exit 3's.
+  const auto of_exit = [](ExitLosses::List& list, std::string_view name) -> double& {
+    return list[static_cast<std::size_t>(name.back() - '1')];
+  };
   for (const auto& [name, terminal] : program.outputs()) {
-    if (name == "loss/total") loss.total = scalar(program, name);
-    else if (name.starts_with("loss/ce/"))
-      loss.ce += (name == "loss/ce/4" ? 1 : 1 - recipe.alpha) * scalar(program, name);
-    else if (name.starts_with("loss/soft/")) loss.soft += soft_weight * scalar(program, name);
-    else if (name.starts_with("loss/feature/")) loss.feature += recipe.lambda * scalar(program, name);
+    if (!name.starts_with("loss/")) continue;
+    const double value = scalar(program, name);
+    if (name == "loss/total") {
+      loss.total = value;
+    } else if (name.starts_with("loss/ce/")) {
+      of_exit(loss.exits.ce, name) = value;
+      loss.ce += (name == "loss/ce/4" ? 1 : 1 - recipe.alpha) * value;
+    } else if (name.starts_with("loss/soft/")) {
+      of_exit(loss.exits.soft, name) = value;
+      loss.soft += soft_weight * value;
+    } else if (name.starts_with("loss/feature/")) {
+      of_exit(loss.exits.feature, name) = value;
+      loss.feature += recipe.lambda * value;
+    }
   }
   return loss;
 }
@@ -118,7 +131,7 @@ void Trainer::explain_failure(engine::Program& program, double loss, double norm
       bad ? fmt::format("{} ({}) in {}", bad->tensor, name_of(bad->pass), bad->task) : "nothing when run again"));
 }
 
-ExitAccuracies Trainer::evaluate(data::Loader& loader) {
+ExitAccuracies Trainer::evaluate(data::Loader& loader, Confusion* confusion) {
   Tally tally(options_.ensemble);
   bool first = true;
   while (const data::Batch* batch = loader.next()) {
@@ -129,7 +142,7 @@ ExitAccuracies Trainer::evaluate(data::Loader& loader) {
     if (!std::exchange(first, false)) executor_.run(program, store_);
     else if (const auto bad = executor_.run_checked(program, store_)) refuse_to_evaluate(bad->tensor);
     require_finite_logits(program);
-    tally.add(program, batch->labels);
+    tally.add(program, batch->labels, confusion);
   }
   return tally.accuracies();
 }

@@ -31,9 +31,10 @@ struct TrainerOptions {
   double label_smoothing = 0;  // 0 … 1: the part of a label that is spread over all classes
 };
 
-// The loss of one step, and what it is made of: loss = ce + soft + feature, each with its weights.
+// The loss of one step, and what it is made of: loss = ce + soft + feature, each with its weights; and each exit's part without.
 struct StepLoss {
   double total = 0, ce = 0, soft = 0, feature = 0;
+  ExitLosses exits = {};
 };
 
 class Trainer {
@@ -49,8 +50,8 @@ class Trainer {
   StepLoss step(const data::Batch& batch, double learning_rate, Tally* tally = nullptr);
 
   // Accuracies over one pass of the loader's current epoch, by the running statistics. Throws NumericalError if a logit,
-  // or any value of the first batch, is not finite.
-  ExitAccuracies evaluate(data::Loader& loader);
+  // or any value of the first batch, is not finite. Which class was taken for which is counted into `confusion` if given.
+  ExitAccuracies evaluate(data::Loader& loader, Confusion* confusion = nullptr);
 
   // Writes images and labels into the inputs of a program for batches of this size, whatever its number type.
   static void feed(engine::Program& program, const data::Batch& batch, double label_smoothing = 0);
