@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <cmath>
-
 #include <charconv>
+#include <cmath>
+#include <filesystem>
 
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
@@ -17,6 +17,7 @@
 #include "train/policy_evaluation.hpp"
 #include "train/progress.hpp"
 #include "train/resume.hpp"
+#include "train/run_result.hpp"
 #include "train/trainer.hpp"
 
 namespace autodidact::cli {
@@ -30,7 +31,7 @@ struct EvalArguments {
   SourceArguments source;
   CompileArguments compile;
   JsonOutput json;
-  std::string weights, policy, logits, batch = "128";
+  std::string weights, policy, logits, confusion, batch = "128";
   bool no_compact = false;
   int pairs = 5;
   std::int64_t timed_images = 2560;
@@ -41,6 +42,7 @@ struct EvalArguments {
     app.add_option("--batch", batch, "images at a time, with --policy by default what it was calibrated for; or, in place of --data, a file "
                                      "of normalised images (safetensors)");
     app.add_option("--logits", logits, "with a file of images: file to write the logits of every exit into (safetensors)");
+    app.add_option("--confusion", confusion, "with --data: also write which class was taken for which, as JSON");
     app.add_option("--policy", policy, "let images leave at the exits that this file keeps, as calibrate writes it, and time what that saves");
     app.add_flag("--no-compact", no_compact, "with --policy: keep every batch whole and only mark who has left");
     app.add_option("--pairs", pairs, "with --policy: timings of the trunk alone and of the policy, in turn; 0: none")->check(CLI::Range(0, 1000));
@@ -89,7 +91,9 @@ void EvalArguments::check() const {
   if (!batch_is_file() && source.data.empty()) throw std::invalid_argument("--data is required, or --batch with a file of images");
   if (!batch_is_file() && !logits.empty()) throw std::invalid_argument("--logits needs --batch with a file of images");
   if (batch_is_file() && !policy.empty()) throw std::invalid_argument("--policy needs --data: a file of images has no labels to rely on");
+  if (batch_is_file() && !confusion.empty()) throw std::invalid_argument("--confusion needs --data, whose classes have names");
   if (!logits.empty()) train::require_replaceable(logits);
+  if (!confusion.empty()) train::require_replaceable(confusion);
 }
 
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
@@ -129,9 +133,7 @@ void say_differences(const train::PolicyFile& policy, const train::Trainer& trai
 }
 
 Json to_json(const train::ExitAccuracies& accuracies, std::int64_t images) {
-  Json json;
-  for (const double accuracy : accuracies.exits) json["exits"].push_back(number(accuracy));
-  json["ensemble"] = number(accuracies.ensemble);
+  Json json = train::to_json(accuracies);
   json["images"] = images;
   return json;
 }
@@ -157,7 +159,9 @@ void evaluate_data(const EvalArguments& eval, const std::optional<train::PolicyF
   train::Trainer& trainer = trained.open(lanes, eval.compile.programs());
   const auto images = static_cast<std::int64_t>(source.test->size());
   data::Loader loader = trained.loader(source, source.test, static_cast<std::size_t>(eval.images_at_a_time()), eval.source.workers);
-  const train::ExitAccuracies accuracies = trainer.evaluate(loader);
+  train::Confusion confusion{.class_names = source.class_names, .weights = std::filesystem::path(eval.weights).filename(), .data = eval.source.data};
+  const train::ExitAccuracies accuracies = trainer.evaluate(loader, eval.confusion.empty() ? nullptr : &confusion);
+  if (!eval.confusion.empty()) train::write_confusion(eval.confusion, confusion);
   Json json = to_json(accuracies, images);
   std::FILE* eye = print(eval.json, accuracies, images);
   if (policy) {

@@ -7,8 +7,9 @@
 #include "cli/arguments.hpp"
 #include "cli/augment_arguments.hpp"
 #include "cli/command.hpp"
+#include "cli/comparison_arguments.hpp"
 #include "cli/source_arguments.hpp"
-#include "train/init_from.hpp"
+#include "train/comparison_run.hpp"
 #include "train/progress.hpp"
 #include "train/run_record.hpp"
 #include "train/training_run.hpp"
@@ -35,6 +36,7 @@ struct TrainArguments {
   bool best_on_test = false, overwrite = false;
   std::string save_every, resume;
   int keep = 2;
+  ComparisonArguments comparison;
 
   void declare(CLI::App& app);
   void check() const;  // the mistakes that are seen without the data
@@ -68,6 +70,7 @@ void TrainArguments::declare(CLI::App& app) {
   app.add_option("--resume", resume, "go on from a checkpoint; auto: the newest in --out, or a fresh start if there is none");
   app.add_option("--save-every", save_every, "steps (500) or minutes (30m) between checkpoints; default: once an epoch");
   app.add_option("--keep", keep, "newest checkpoints that stay, beside the best")->check(CLI::Range(1, 1000000));
+  comparison.declare(app);
   compile.declare(app);
   json.declare(app);
 }
@@ -129,17 +132,10 @@ train::RunOptions TrainArguments::options(const data::Source& source, std::strin
   run.resume = resume;
   run.save_every = train::parse_save_every(save_every);
   run.keep = keep;
+  run.data = data;
   run.config_text = std::move(config_text);
   if (json.to_stdout()) run.tables = stderr;
   return run;
-}
-
-nlohmann::ordered_json to_json(const train::ExitAccuracies& accuracies) {
-  nlohmann::ordered_json json;
-  const auto number = [](double value) { return std::isfinite(value) ? nlohmann::ordered_json(value) : nullptr; };
-  for (const double accuracy : accuracies.exits) json["exits"].push_back(number(accuracy));
-  json["ensemble"] = number(accuracies.ensemble);
-  return json;
 }
 
 std::string schedule_text(const optim::ScheduleOptions& schedule) {
@@ -167,11 +163,7 @@ void report(const train::RunOptions& run, const train::RunResult& result, const 
   if (!output.to_stdout())
     fmt::print("{}", train::exit_table(fmt::format("after {} steps, accuracy in %; best.safetensors is of epoch {}, picked on {}",
                                                    result.steps, result.best_epoch, train::judged_on(run)), {&row, 1}));
-  nlohmann::ordered_json json{{"steps", result.steps}, {"best_epoch", result.best_epoch}, {"best_on", train::judged_on(run)}};
-  json["test"] = to_json(result.test);
-  json["best"] = to_json(result.best);
-  if (result.init_from) json["init_from"] = train::to_json(*result.init_from);
-  output.write(json);
+  output.write(train::to_json(result));
 }
 
 constexpr int kSavedAfterSignal = 75;  // EX_TEMPFAIL: run me again
@@ -181,17 +173,47 @@ int end_by_signal(const train::RunOptions& run, const train::RunResult& result) 
                          (run.directory / "checkpoints").string()));
   return kSavedAfterSignal;
 }
+
+std::vector<train::PlannedRun> plan_of(const TrainArguments& arguments, const data::Source& source, const std::string& config_text) {
+  std::vector<train::PlannedRun> plan;
+  for (int i = 0; i < arguments.comparison.seeds.value_or(1); ++i)
+    for (const std::string& recipe : arguments.comparison.recipes()) {
+      TrainArguments one = arguments;
+      one.recipe.recipe = recipe;
+      one.seed = arguments.seed + static_cast<std::uint64_t>(i);
+      one.out = fmt::format("{}/{}-seed{}", arguments.out, recipe, one.seed);
+      train::RunOptions options = one.options(source, config_of_run(config_text, recipe, one.seed, one.out));
+      options.tables = stderr;  // what goes to stdout is the comparison
+      plan.push_back({recipe, one.seed, std::move(options)});
+    }
+  return plan;
+}
+
+int run_compare(const TrainArguments& arguments, const data::Source& source, const std::string& config_text) {
+  if (!source.test) throw std::invalid_argument("--compare judges on a test half, which this data has not");
+  engine::Lanes lanes(arguments.compile.threads);
+  const std::vector<train::PlannedRun> plan =
+      plan_of(arguments, source, train::describe_machine(lanes.layout().wide) + config_text);
+  const train::ComparisonResult result =
+      train::run_comparison(plan, source, lanes, [&](const train::PlannedRun& run) { announce(run.options, source, lanes); });
+  if (result.signal == 0) finish_comparison(arguments.out, arguments.comparison.seeds.value_or(1), result.runs, arguments.json);
+  else train::say(fmt::format("autodidact: saved after a signal with {} of {} runs done; --resume auto goes on with {}\n", result.runs.size(),
+                              plan.size(), arguments.out));
+  return result.signal == 0 ? 0 : kSavedAfterSignal;
+}
 }  // namespace
 
 int run_train(const Arguments& arguments) {
   TrainArguments train_arguments;
-  App app("train", "Trains a multi-exit network; writes metrics.jsonl, metrics.csv, config.toml, last.safetensors, best.safetensors, "
-                   "exits.svg and checkpoints into --out.");
+  App app("train", "Trains a multi-exit network; writes metrics.jsonl, metrics.csv, events for TensorBoard, config.toml, last.safetensors, "
+                   "best.safetensors, exits.svg, confusion.json, result.json and checkpoints into --out.");
   train_arguments.declare(*app);
   app.parse(arguments);
+  train_arguments.comparison.check(*app, train_arguments.resume);
   train_arguments.check();
   std::signal(SIGPIPE, SIG_IGN);  // a reader of the progress that goes away must not end the training
   const data::Source source = train_arguments.input.open();
+  if (train_arguments.comparison.wanted()) return run_compare(train_arguments, source, app.config_text());
   train::RunOptions run = train_arguments.options(source, app.config_text());
   engine::Lanes lanes(train_arguments.compile.threads);
   run.config_text.insert(0, train::describe_machine(lanes.layout().wide));

@@ -39,8 +39,16 @@ ExitAccuracies accuracies_from(const json& list) {
   return accuracies;
 }
 
+ExitLosses::List losses_from(const json& list) {
+  ExitLosses::List losses = ExitLosses::kNone;
+  for (std::size_t k = 0; k < kExits; ++k)
+    if (!list.at(k).is_null()) losses[k] = list.at(k).get<double>();
+  return losses;
+}
+
 json to_json(const Stretch::Sums& sums) {
   return {{"loss", {sums.loss.total, sums.loss.ce, sums.loss.soft, sums.loss.feature}},
+          {"exit_losses", {sums.loss.exits.ce, sums.loss.exits.soft, sums.loss.exits.feature}},
           {"steps", sums.steps},
           {"images", sums.images},
           {"seconds", sums.seconds},
@@ -52,7 +60,9 @@ json to_json(const Stretch::Sums& sums) {
 Stretch::Sums sums_from(const json& object) {
   Stretch::Sums sums;
   const json& loss = object.at("loss");
-  sums.loss = {loss.at(0).get<double>(), loss.at(1).get<double>(), loss.at(2).get<double>(), loss.at(3).get<double>()};
+  sums.loss = {loss.at(0).get<double>(), loss.at(1).get<double>(), loss.at(2).get<double>(), loss.at(3).get<double>(), {}};
+  const json& exits = object.at("exit_losses");
+  sums.loss.exits = {losses_from(exits.at(0)), losses_from(exits.at(1)), losses_from(exits.at(2))};
   object.at("steps").get_to(sums.steps);
   object.at("images").get_to(sums.images);
   object.at("seconds").get_to(sums.seconds);

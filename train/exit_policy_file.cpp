@@ -198,12 +198,18 @@ std::string policy_text(const PolicyFile& file) {
 
 void write_policy(const fs::path& path, const PolicyFile& file) { write_file_atomically(path, policy_text(file)); }
 
-PolicyFile read_policy(const fs::path& path) {
-  const std::string text = read_text(path);
+PolicyFile policy_from_text(const std::string& text) {
   try {
     return from_json(Json::parse(text));
   } catch (const nlohmann::json::exception&) {
-    throw FileFormatError(fmt::format("{} is no policy: it is not JSON, or cut off", path.string()));
+    throw std::invalid_argument("it is not JSON, or cut off");
+  }
+}
+
+PolicyFile read_policy(const fs::path& path) {
+  const std::string text = read_text(path);
+  try {
+    return policy_from_text(text);
   } catch (const std::invalid_argument& error) {
     throw FileFormatError(fmt::format("{} is no policy: {}", path.string(), error.what()));
   }

@@ -51,6 +51,8 @@ std::string weights_hash(const engine::ParameterStore& store);
 std::string policy_text(const PolicyFile& file);
 // Atomic; ResourceError.
 void write_policy(const std::filesystem::path& path, const PolicyFile& file);
+// And back; std::invalid_argument for what is damaged or makes no sense.
+PolicyFile policy_from_text(const std::string& text);
 // FileFormatError naming the file and what is wrong with it: missing, damaged, or a policy that makes no sense.
 PolicyFile read_policy(const std::filesystem::path& path);
 // FileFormatError if the policy was made for another network.

@@ -26,6 +26,9 @@ Figure frontier_figure(const PolicyFile& file, const std::string& name) {
     figure.chart.series.push_back({"the policy", {{relative, v.accuracy}}, std::string(kPalette[1])});
     figure.chart.series.push_back({"exit 4 alone", {{1, exit4}}, std::string(kInk)});
     figure.words += fmt::format("; the policy {:.2f} at {:.2f}; exit 4 alone {:.2f} at 1", v.accuracy, relative, exit4);
+    for (std::size_t k = 0; k < v.share_per_exit.size(); ++k)
+      figure.words += fmt::format("{}{:.1f} % at exit {}/{}", k == 0 ? ". Of the images leave " : ", ", 100 * v.share_per_exit[k], k + 1,
+                                  v.share_per_exit.size());
   }
   figure.words += ".";
   return figure;

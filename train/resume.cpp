@@ -96,6 +96,8 @@ std::string machine_and_threads(const engine::Lanes& lanes) {
   return fmt::format("{}, {} threads", machine_text(), lanes.layout().wide);
 }
 
+std::string option_of(const std::string& config, const std::string& name) { return value_text(parse(config), name); }
+
 std::string config_difference(const std::string& before, const std::string& now) {
   const auto then = parse(before), here = parse(now);
   std::set<std::string> names;

@@ -25,6 +25,9 @@ class Stretch {
   Stretch(Ensemble ensemble, const Sums& before) : tally(ensemble), sums_(before) { tally.restore(before.tally); }
 
   void add(const StepLoss& loss, std::size_t images) {
+    add(sums_.loss.exits.ce, loss.exits.ce);
+    add(sums_.loss.exits.soft, loss.exits.soft);
+    add(sums_.loss.exits.feature, loss.exits.feature);
     ++sums_.steps;
     sums_.images += static_cast<double>(images);
     sums_.loss.total += loss.total;
@@ -36,7 +39,8 @@ class Stretch {
     const double n = std::max<double>(1, static_cast<double>(sums_.steps));
     const StepLoss& loss = sums_.loss;
     return {.step = step, .epoch = epoch, .lr = lr, .loss = loss.total / n, .loss_ce = loss.ce / n, .loss_soft = loss.soft / n,
-            .loss_feature = loss.feature / n, .accuracies = tally.accuracies(), .images_per_s = images_per_s()};
+            .loss_feature = loss.feature / n, .accuracies = tally.accuracies(), .images_per_s = images_per_s(),
+            .exit_losses = {over(loss.exits.ce, n), over(loss.exits.soft, n), over(loss.exits.feature, n)}, .time = unix_time()};
   }
   double images_per_s() const { return sums_.images / seconds(); }
   Sums sums() const {
@@ -50,6 +54,19 @@ class Stretch {
 
  private:
   using Clock = std::chrono::steady_clock;
+  // What is missing is missing in every step; before the first one there is nothing.
+  void add(ExitLosses::List& sum, const ExitLosses::List& step) const {
+    for (std::size_t k = 0; k < kExits; ++k) sum[k] = sums_.steps == 0 ? step[k] : sum[k] + step[k];
+  }
+  static ExitLosses::List over(ExitLosses::List sum, double n) {
+    for (double& value : sum) value /= n;
+    return sum;
+  }
+  // To the millisecond.
+  static double unix_time() {
+    using namespace std::chrono;
+    return static_cast<double>(duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count()) / 1000;
+  }
   double seconds() const { return sums_.seconds + std::chrono::duration<double>(Clock::now() - start_).count(); }
 
   Clock::time_point start_ = Clock::now();

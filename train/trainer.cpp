@@ -66,12 +66,25 @@ StepLoss Trainer::losses(const engine::Program& program) const {
   StepLoss loss;
   const model::Recipe& recipe = options_.recipe;
   const double soft_weight = recipe.alpha * (recipe.t2 ? recipe.temperature * recipe.temperature : 1);
+  // "loss/ce/3" is exit 3's.
+  const auto of_exit = [](ExitLosses::List& list, std::string_view name) -> double& {
+    return list[static_cast<std::size_t>(name.back() - '1')];
+  };
   for (const auto& [name, terminal] : program.outputs()) {
-    if (name == "loss/total") loss.total = scalar(program, name);
-    else if (name.starts_with("loss/ce/"))
-      loss.ce += (name == "loss/ce/4" ? 1 : 1 - recipe.alpha) * scalar(program, name);
-    else if (name.starts_with("loss/soft/")) loss.soft += soft_weight * scalar(program, name);
-    else if (name.starts_with("loss/feature/")) loss.feature += recipe.lambda * scalar(program, name);
+    if (!name.starts_with("loss/")) continue;
+    const double value = scalar(program, name);
+    if (name == "loss/total") {
+      loss.total = value;
+    } else if (name.starts_with("loss/ce/")) {
+      of_exit(loss.exits.ce, name) = value;
+      loss.ce += (name == "loss/ce/4" ? 1 : 1 - recipe.alpha) * value;
+    } else if (name.starts_with("loss/soft/")) {
+      of_exit(loss.exits.soft, name) = value;
+      loss.soft += soft_weight * value;
+    } else if (name.starts_with("loss/feature/")) {
+      of_exit(loss.exits.feature, name) = value;
+      loss.feature += recipe.lambda * value;
+    }
   }
   return loss;
 }
@@ -129,10 +142,10 @@ engine::Program& Trainer::infer(const data::Batch& batch, bool checked) {
   return program;
 }
 
-ExitAccuracies Trainer::evaluate(data::Loader& loader) {
+ExitAccuracies Trainer::evaluate(data::Loader& loader, Confusion* confusion) {
   Tally tally(options_.ensemble);
   bool first = true;
-  while (const data::Batch* batch = loader.next()) tally.add(infer(*batch, std::exchange(first, false)), batch->labels);
+  while (const data::Batch* batch = loader.next()) tally.add(infer(*batch, std::exchange(first, false)), batch->labels, confusion);
   return tally.accuracies();
 }
 }  // namespace autodidact::train

@@ -31,9 +31,10 @@ struct TrainerOptions {
   double label_smoothing = 0;  // 0 … 1: the part of a label that is spread over all classes
 };
 
-// The loss of one step, and what it is made of: loss = ce + soft + feature, each with its weights.
+// The loss of one step, and what it is made of: loss = ce + soft + feature, each with its weights; and each exit's part without.
 struct StepLoss {
   double total = 0, ce = 0, soft = 0, feature = 0;
+  ExitLosses exits = {};
 };
 
 // Throws NumericalError naming the first output of the program, which has just run, that holds a number that is not finite.
@@ -52,8 +53,8 @@ class Trainer {
   StepLoss step(const data::Batch& batch, double learning_rate, Tally* tally = nullptr);
 
   // Accuracies over one pass of the loader's current epoch, by the running statistics. Throws NumericalError if a logit,
-  // or any value of the first batch, is not finite.
-  ExitAccuracies evaluate(data::Loader& loader);
+  // or any value of the first batch, is not finite. Which class was taken for which is counted into `confusion` if given.
+  ExitAccuracies evaluate(data::Loader& loader, Confusion* confusion = nullptr);
 
   // The inference program, which has just computed the logits of this batch. `checked`: looks at every value. Throws as evaluate.
   engine::Program& infer(const data::Batch& batch, bool checked);

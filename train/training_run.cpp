@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <stdexcept>
 
@@ -69,7 +70,8 @@ class Run {
     result_.steps = trainer_.steps();
     result_.best = state_.best;
     result_.best_epoch = state_.best_epoch;
-    if (test_ && result_.steps > 0 && result_.signal == 0) result_.test = evaluate(*test_);
+    result_.best_on = judged_on(options_);
+    if (result_.signal == 0) end_folder();
     return result_;
   }
 
@@ -109,7 +111,7 @@ class Run {
   }
 
   void begin_folder() {
-    if (resumed_) directory_.remove_left_overs();
+    if (resumed_) directory_.go_on();
     else directory_.begin();
     if (const int removed = checkpoints_.begin(resumed_ ? state_.steps : -1); removed > 0 && resumed_)
       say(fmt::format("{} checkpoints of later steps are removed\n", removed));
@@ -221,19 +223,31 @@ class Run {
   void save_interrupted() {
     save_checkpoint();
     checkpoints_.wait();
+    epoch_row_.kind = RowKind::stopped;
     if (state_.step > 0) log_->append(epoch_row_);  // cut short: not comparable, but not lost where the run is not resumed
     save_weights(directory_.last_weights(), options_.info, trainer_.store(), trainer_.steps());
   }
 
-  ExitAccuracies evaluate(data::Loader& loader) {
+  ExitAccuracies evaluate(data::Loader& loader, Confusion* confusion = nullptr) {
     loader.start(0);
-    return trainer_.evaluate(loader);
+    return trainer_.evaluate(loader, confusion);
+  }
+
+  // The last weights on the test half, and the files that say that the run is over.
+  void end_folder() {
+    if (test_ && result_.steps > 0) {
+      Confusion confusion{.class_names = options_.info.class_names, .weights = directory_.last_weights().filename(), .data = options_.data};
+      result_.test = evaluate(*test_, &confusion);
+      write_confusion(directory_.confusion(), confusion);
+    }
+    write_file_atomically(directory_.result(), to_json(result_).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
   }
 
   void end_epoch() {
     // Cut short by --max-steps: a run that is resumed to more steps shall find it as it was in the middle.
     const bool whole = state_.step == epoch_steps();
     if (!whole) save_checkpoint();
+    epoch_row_.kind = whole ? RowKind::epoch : RowKind::cut;
     std::vector<ExitTableRow> rows{{"train", epoch_row_.accuracies}};
     if (data::Loader* judge = options_.best_on_test ? test_.get() : validation_.get()) {
       epoch_row_.accuracies = evaluate(*judge);

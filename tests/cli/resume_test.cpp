@@ -255,7 +255,13 @@ TEST_CASE("resume: ten kills at random moments while saving constantly") {
   REQUIRE(rest.status == 0);
   CHECK(kills >= 5);
   check_same(folder / "run", folder / "whole");
-  CHECK(names_in(folder / "run") == names_in(folder / "whole"));
+  const auto kinds_in = [&](const char* name) {  // an event file is called by the second it was begun in
+    auto names = names_in(folder / name);
+    for (std::string& file : names)
+      if (file.starts_with("events.")) file = "events";
+    return names;
+  };
+  CHECK(kinds_in("run") == kinds_in("whole"));
   for (const char* name : {"run", "whole"}) {  // which of them are there beside the last is a matter of the disk's speed
     const auto names = names_in(folder / name / "checkpoints");
     CHECK(names.size() <= 3);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "engine/graph.hpp"
@@ -54,7 +55,7 @@ RunState some_state(std::int64_t steps = 7) {
   state.best_step = 4;
   state.best = {{10, kMissing, 1.0 / 3, 40}, 50};
   state.history = {state.best, {}};
-  state.epoch_sums = {{0.1, 0.2, 0.3, 1e-300}, 3, 48, 1.5, {48, {1, 2, 3, 4}, {true, false, true, true}, 5}};
+  state.epoch_sums = {{0.1, 0.2, 0.3, 1e-300, {{1.0 / 3, kMissing, 2, 3}, {4, 5, 6, kMissing}, ExitLosses::kNone}}, 3, 48, 1.5, {48, {1, 2, 3, 4}, {true, false, true, true}, 5}};
   state.row_sums.loss.total = 0.1 + 0.2;
   state.machine = "a machine";
   state.data = "data";
@@ -95,6 +96,10 @@ TEST_CASE("checkpoint: all that was saved comes back bit for bit") {
   CHECK(read.state.history.size() == 2);
   CHECK(std::isnan(read.state.history[1].ensemble));
   CHECK(read.state.epoch_sums.loss.feature == 1e-300);
+  CHECK(read.state.epoch_sums.loss.exits.ce[0] == 1.0 / 3);
+  CHECK(std::isnan(read.state.epoch_sums.loss.exits.ce[1]));
+  CHECK(read.state.epoch_sums.loss.exits.soft[2] == 6);
+  CHECK(std::isnan(read.state.epoch_sums.loss.exits.feature[0]));
   CHECK(read.state.epoch_sums.steps == 3);
   CHECK(read.state.epoch_sums.images == 48);
   CHECK(read.state.epoch_sums.seconds == 1.5);

@@ -288,6 +288,23 @@ TEST_CASE("trainer: the parts of the loss add up to it, under every recipe") {
     CHECK(loss.total == doctest::Approx(loss.ce + loss.soft + loss.feature).epsilon(1e-5));
     CHECK((loss.soft > 0) == recipe.has_soft_term());
     CHECK((loss.feature > 0) == !recipe.active_feature_exits().empty());
+
+    // What each exit was taught is the same loss before its weights, and missing where there is no such term.
+    const auto& [ce, soft, feature] = loss.exits;
+    double ce_sum = ce[3], soft_sum = 0, feature_sum = 0;
+    for (std::size_t k = 0; k < 3; ++k) {
+      CHECK(std::isnan(ce[k]) == !recipe.branches);
+      CHECK(std::isnan(soft[k]) == !recipe.has_soft_term());
+      if (!std::isnan(ce[k])) ce_sum += (1 - recipe.alpha) * ce[k];
+      if (!std::isnan(soft[k])) soft_sum += recipe.alpha * (recipe.t2 ? recipe.temperature * recipe.temperature : 1) * soft[k];
+      if (!std::isnan(feature[k])) feature_sum += recipe.lambda * feature[k];
+    }
+    for (const int k : recipe.active_feature_exits()) CHECK(feature[static_cast<std::size_t>(k - 1)] > 0);
+    CHECK(ce_sum == doctest::Approx(loss.ce));
+    CHECK(soft_sum == doctest::Approx(loss.soft));
+    CHECK(feature_sum == doctest::Approx(loss.feature));
+    CHECK(std::isnan(soft[3]));
+    CHECK(std::isnan(feature[3]));
   }
 }
 
