@@ -26,9 +26,9 @@ std::string to_json_line(const MetricsRow& row) {
   const auto& exits = row.accuracies.exits;
   return fmt::format(
       R"({{"step":{},"epoch":{},"lr":{},"loss":{},"loss_ce":{},"loss_soft":{},"loss_feature":{},)"
-      R"("exits":[{},{},{},{}],"ensemble":{},"images_per_s":{}}})",
+      R"("gradient_norm":{},"clipped":{},"exits":[{},{},{},{}],"ensemble":{},"images_per_s":{}}})",
       row.step, number(row.epoch), number(row.lr), number(row.loss), number(row.loss_ce),
-      number(row.loss_soft), number(row.loss_feature), number(exits[0]), number(exits[1]),
+      number(row.loss_soft), number(row.loss_feature), number(row.gradient_norm), number(row.clipped), number(exits[0]), number(exits[1]),
       number(exits[2]), number(exits[3]), number(row.accuracies.ensemble),
       number(row.images_per_s));
 }
@@ -46,7 +46,7 @@ MetricsRow from_json_line(std::string_view line) {
     throw std::invalid_argument("has no number of steps");
   MetricsRow row{.step = json.at("step").get<std::int64_t>(), .epoch = optional("epoch"), .lr = optional("lr"),
                  .loss = optional("loss"), .loss_ce = optional("loss_ce"), .loss_soft = optional("loss_soft"),
-                 .loss_feature = optional("loss_feature")};
+                 .loss_feature = optional("loss_feature"), .gradient_norm = optional("gradient_norm"), .clipped = optional("clipped")};
   if (!std::isfinite(row.epoch) || row.epoch < 0) throw std::invalid_argument("has no epoch");
   row.accuracies.ensemble = optional("ensemble");
   row.images_per_s = optional("images_per_s");
@@ -58,13 +58,13 @@ MetricsRow from_json_line(std::string_view line) {
 }
 
 std::string csv_header() {
-  return "step,epoch,lr,loss,loss_ce,loss_soft,loss_feature,exit1,exit2,exit3,exit4,ensemble,images_per_s";
+  return "step,epoch,lr,loss,loss_ce,loss_soft,loss_feature,gradient_norm,clipped,exit1,exit2,exit3,exit4,ensemble,images_per_s";
 }
 
 std::string to_csv_line(const MetricsRow& row) {
   const auto& exits = row.accuracies.exits;
   std::string line = fmt::format("{}", row.step);
-  for (const double value : {row.epoch, row.lr, row.loss, row.loss_ce, row.loss_soft, row.loss_feature, exits[0], exits[1],
+  for (const double value : {row.epoch, row.lr, row.loss, row.loss_ce, row.loss_soft, row.loss_feature, row.gradient_norm, row.clipped, exits[0], exits[1],
                              exits[2], exits[3], row.accuracies.ensemble, row.images_per_s})
     line += std::isfinite(value) ? fmt::format(",{}", value) : ",";
   return line;

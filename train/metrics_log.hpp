@@ -1,6 +1,6 @@
 // metrics.jsonl: what a run measured, one JSON object per line, so that any tool can follow a run while it goes on.
 //
-//   {"step":391,"epoch":1,"lr":0.1,"loss":4.2,"loss_ce":…,"loss_soft":…,"loss_feature":…,
+//   {"step":391,"epoch":1,"lr":0.1,"loss":4.2,"loss_ce":…,"loss_soft":…,"loss_feature":…,"gradient_norm":1.5,"clipped":null,
 //    "exits":[21.5,null,25,26.25],"ensemble":27,"images_per_s":812.5}
 //
 // A row inside an epoch: the mean losses, the training accuracies and the speed of the steps since the row before. The last row of an
@@ -11,8 +11,9 @@
 //   loss_ce       CE of exit 4 + (1−α)·(CE of exits 1 … 3)
 //   loss_soft     α·(soft cross-entropy of exits 1 … 3), times T² where the recipe has it
 //   loss_feature  λ·(feature distances)
+//   gradient_norm mean Euclidean norm of the steps' gradients; clipped: part of the steps in which a bound shortened it
 //
-// Accuracies are in percent. What was not measured or is not finite is null (JSON knows no NaN). Numbers have the fewest
+// Accuracies and clipped are in percent. What was not measured or is not finite is null (JSON knows no NaN). Numbers have the fewest
 // digits that read back to the same double.
 // Beside it metrics.csv has the same numbers for spreadsheets, a column each: exits is exit1 … exit4, null is an empty field. The log
 // is the truth: the CSV is made anew from it whenever it is opened.
@@ -37,6 +38,8 @@ struct MetricsRow {
   double loss_ce = kMissing;
   double loss_soft = kMissing;
   double loss_feature = kMissing;
+  double gradient_norm = kMissing;  ///< mean over the steps, before clipping
+  double clipped = kMissing;        ///< % of the steps
   ExitAccuracies accuracies{};
   double images_per_s = kMissing;
 };

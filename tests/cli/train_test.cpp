@@ -89,9 +89,11 @@ TEST_CASE("train: metrics.jsonl has these keys and no other; the last row of an 
   for (const Json& row : rows) {
     std::vector<std::string> keys;
     for (const auto& [key, value] : row.items()) keys.push_back(key);
-    CHECK(keys == std::vector<std::string>{"ensemble", "epoch", "exits", "images_per_s", "loss", "loss_ce", "loss_feature",
+    CHECK(keys == std::vector<std::string>{"clipped", "ensemble", "epoch", "exits", "gradient_norm", "images_per_s", "loss", "loss_ce", "loss_feature",
                                            "loss_soft", "lr", "step"});
     CHECK(row.at("exits").size() == 4);
+    CHECK(row.at("gradient_norm").get<double>() > 0);
+    CHECK(row.at("clipped").is_null());  // there is no bound
     const auto number = [&](const char* key) { return row.at(key).get<double>(); };
     CHECK(number("loss") == doctest::Approx(number("loss_ce") + number("loss_soft") + number("loss_feature")));
   }

@@ -18,12 +18,14 @@ TEST_CASE("a log line has every key, in the documented order") {
                  .loss = 4.25,
                  .loss_ce = 4,
                  .loss_soft = 0.125,
-                 .loss_feature = 0.125};
+                 .loss_feature = 0.125,
+                 .gradient_norm = 1.5,
+                 .clipped = 25};
   row.accuracies = {{21.5, 22, 25.25, 26}, 27};
   row.images_per_s = 812.5;
   CHECK(to_json_line(row) ==
         R"({"step":391,"epoch":1.5,"lr":0.1,"loss":4.25,"loss_ce":4,"loss_soft":0.125,)"
-        R"("loss_feature":0.125,"exits":[21.5,22,25.25,26],"ensemble":27,"images_per_s":812.5})");
+        R"("loss_feature":0.125,"gradient_norm":1.5,"clipped":25,"exits":[21.5,22,25.25,26],"ensemble":27,"images_per_s":812.5})");
 }
 
 TEST_CASE("what is missing or not finite is null") {
@@ -33,7 +35,7 @@ TEST_CASE("what is missing or not finite is null") {
   row.accuracies.exits[3] = 50;
   const auto json = nlohmann::json::parse(to_json_line(row));
   for (const char* key :
-       {"lr", "loss", "loss_ce", "loss_soft", "loss_feature", "ensemble", "images_per_s"}) {
+       {"lr", "loss", "loss_ce", "loss_soft", "loss_feature", "gradient_norm", "clipped", "ensemble", "images_per_s"}) {
     CHECK(json.at(key).is_null());
   }
   CHECK(json.at("exits") == nlohmann::json::array({nullptr, nullptr, nullptr, 50}));
@@ -86,11 +88,11 @@ TEST_CASE("the CSV has the log's rows, a column for each number, and is made ane
   MetricsRow row{.step = 1, .epoch = 0.5, .lr = 0.1};
   row.accuracies = {{21.5, kMissing, 25.25, 26}, 27};
   MetricsLog(scratch / "metrics.jsonl").append(row);
-  const std::string first = csv_header() + "\n1,0.5,0.1,,,,,21.5,,25.25,26,27,\n";
+  const std::string first = csv_header() + "\n1,0.5,0.1,,,,,,,21.5,,25.25,26,27,\n";
   CHECK(read_text(scratch / "metrics.csv") == first);
   write_text(scratch / "metrics.csv", "lost");
   MetricsLog(scratch / "metrics.jsonl").append({.step = 2});
-  CHECK(read_text(scratch / "metrics.csv") == first + "2,0,,,,,,,,,,,\n");
+  CHECK(read_text(scratch / "metrics.csv") == first + "2,0,,,,,,,,,,,,,\n");
 }
 
 TEST_CASE("a full disk is a resource error that leaves no half line") {
