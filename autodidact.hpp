@@ -18,8 +18,8 @@
 // How it is minimised.
 #include "model/network.hpp"
 #include "model/recipe.hpp"
+#include "optim/optimizer.hpp"
 #include "optim/schedule.hpp"
-#include "optim/sgd.hpp"
 
 // Images in, batches out.
 #include "data/loader.hpp"

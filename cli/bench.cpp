@@ -9,6 +9,7 @@
 
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
+#include "cli/optimizer_arguments.hpp"
 #include "engine/random.hpp"
 #include "train/errors.hpp"
 #include "train/machine.hpp"
@@ -32,7 +33,8 @@ struct BenchArguments {
   int steps = 10;
   bool check = false;
 
-  void declare(CLI::App& app) {
+  void declare(App& arguments) {
+    CLI::App& app = *arguments;
     app.add_option("what", what, "step: time training steps · infer: time the logits of batches, as eval computes them · "
                    "floor: the fastest candidate of every task of a training step, summed · scaling: simulate a step on more threads")
         ->required()
@@ -40,7 +42,7 @@ struct BenchArguments {
     network.declare(app);
     recipe.declare(app);
     images.declare(app);
-    optimizer.declare(app);
+    optimizer.declare(arguments);
     app.add_option("--batch", batch, "images a step")->check(CLI::Range(2, 1000000));
     app.add_option("--steps", steps, "timed steps, after the first, which is reported apart")->check(CLI::Range(1, 1000000));
     app.add_flag("--check", check, "step: first compare its gradients with those of a plain computation; beyond the tolerance is exit code 5");
@@ -51,7 +53,7 @@ struct BenchArguments {
     train::TrainerOptions trainer;
     trainer.recipe = recipe.value();
     trainer.network = network.options(recipe, images.classes, images.channels, images.side);
-    trainer.sgd = optimizer.options();
+    trainer.optimizer = optimizer.options();
     trainer.programs = compile.programs();
     return trainer;
   }
@@ -205,7 +207,7 @@ void print(const Json& json) {
 int run_bench(const Arguments& arguments) {
   BenchArguments bench;
   App app("bench", "Times the training step or inference on random images in memory, sums the fastest candidates of the step's tasks, or simulates more threads.");
-  bench.declare(*app);
+  bench.declare(app);
   app.parse(arguments);
 
   engine::Lanes lanes(bench.compile.threads);

@@ -154,6 +154,7 @@ void App::parse(const Arguments& arguments) {
     throw std::invalid_argument(fmt::format("{}; see {} --help", unknown.empty() ? sentence_of(error) : unknown,
                                             app_.get_name()));
   }
+  for (const auto& call : after_parsing_) call();
   leave_out_unset_switches();
   if (!dump_config_) return;
   std::fputs(config_text().c_str(), stdout);

@@ -51,7 +51,7 @@ struct EvalArguments {
     network.declare(app);
     recipe.declare_name(app);
     images.declare(app);
-    compile.declare(app);
+    compile.declare_inference(app);
     json.declare(app);
   }
 

@@ -8,7 +8,9 @@
 #include "cli/augment_arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/comparison_arguments.hpp"
+#include "cli/optimizer_arguments.hpp"
 #include "cli/source_arguments.hpp"
+#include "cli/step_arguments.hpp"
 #include "train/comparison_run.hpp"
 #include "train/progress.hpp"
 #include "train/run_record.hpp"
@@ -23,6 +25,7 @@ struct TrainArguments {
   NetworkArguments network;
   RecipeArguments recipe;
   OptimizerArguments optimizer;
+  StepArguments step;
   CompileArguments compile;
   JsonOutput json;
   AugmentArguments augment;
@@ -38,7 +41,7 @@ struct TrainArguments {
   int keep = 2;
   ComparisonArguments comparison;
 
-  void declare(CLI::App& app);
+  void declare(App& arguments);
   void check() const;  // the mistakes that are seen without the data
   train::RunOptions options(const data::Source& source, std::string config_text) const;
 
@@ -48,12 +51,15 @@ struct TrainArguments {
   optim::ScheduleOptions schedule_options() const;
 };
 
-void TrainArguments::declare(CLI::App& app) {
+void TrainArguments::declare(App& arguments) {
+  CLI::App& app = *arguments;
   input.declare(app)->required();
   app.add_option("--out", out, "folder that the run writes")->required();
   network.declare(app);
+  network.declare_initialisation(app);
   recipe.declare(app);
-  optimizer.declare(app);
+  optimizer.declare(arguments);
+  step.declare(app);
   app.add_option("--epochs", epochs, "epochs")->check(CLI::Range(1, 1000000));
   app.add_option("--batch", batch, "images a step")->check(CLI::Range(2, 1000000));
   app.add_option("--seed", seed, "of everything random")->check(not_negative);
@@ -89,6 +95,7 @@ optim::ScheduleOptions TrainArguments::schedule_options() const {
 void TrainArguments::check() const {
   (void)optim::Schedule(schedule_options());
   optim::check(optimizer.options());
+  step.check(static_cast<std::int64_t>(batch));
   augment.check();
   (void)train::parse_save_every(save_every);
   constexpr std::int64_t kAnyClasses = 2, kAnyChannels = 3, kAnySide = 32;
@@ -109,8 +116,9 @@ train::RunOptions TrainArguments::options(const data::Source& source, std::strin
   run.trainer.recipe = recipe.value();
   run.trainer.network = network.options(recipe, classes(source), source.channels, source.side);
   run.trainer.initialise.zero_init_residual = network.zero_init_residual;
-  run.trainer.sgd = optimizer.options();
+  run.trainer.optimizer = optimizer.options();
   run.trainer.programs = compile.programs();
+  step.set(run.trainer);
   run.trainer.seed = seed;
   if (compat) run.trainer.ensemble = train::Ensemble::deepest_three;
   run.info = train::describe(run.trainer.network, run.trainer.recipe.name);
@@ -207,7 +215,7 @@ int run_train(const Arguments& arguments) {
   TrainArguments train_arguments;
   App app("train", "Trains a multi-exit network; writes metrics.jsonl, metrics.csv, events for TensorBoard, config.toml, last.safetensors, "
                    "best.safetensors, exits.svg, confusion.json, result.json and checkpoints into --out.");
-  train_arguments.declare(*app);
+  train_arguments.declare(app);
   app.parse(arguments);
   train_arguments.comparison.check(*app, train_arguments.resume);
   train_arguments.check();

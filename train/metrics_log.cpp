@@ -48,8 +48,9 @@ std::string to_json_line(const MetricsRow& row) {
                   number(row.epoch), name_of(row.kind), number(row.lr), number(row.loss), number(row.loss_ce), number(row.loss_soft),
                   number(row.loss_feature));
   for (const LossList& losses : kLossLists) line += fmt::format(R"(,"{}_exits":{})", losses.name, list(row.exit_losses.*losses.member));
-  return line + fmt::format(R"(,"exits":{},"ensemble":{},"images_per_s":{},"time":{}}})", list(row.accuracies.exits),
-                            number(row.accuracies.ensemble), number(row.images_per_s), number(row.time));
+  return line + fmt::format(R"(,"gradient_norm":{},"clipped":{},"exits":{},"ensemble":{},"images_per_s":{},"time":{}}})", number(row.gradient_norm),
+                            number(row.clipped), list(row.accuracies.exits), number(row.accuracies.ensemble), number(row.images_per_s),
+                            number(row.time));
 }
 
 MetricsRow from_json_line(std::string_view line) {
@@ -65,7 +66,7 @@ MetricsRow from_json_line(std::string_view line) {
     throw std::invalid_argument("has no number of steps");
   MetricsRow row{.step = json.at("step").get<std::int64_t>(), .epoch = optional("epoch"), .lr = optional("lr"),
                  .loss = optional("loss"), .loss_ce = optional("loss_ce"), .loss_soft = optional("loss_soft"),
-                 .loss_feature = optional("loss_feature")};
+                 .loss_feature = optional("loss_feature"), .gradient_norm = optional("gradient_norm"), .clipped = optional("clipped")};
   if (!std::isfinite(row.epoch) || row.epoch < 0) throw std::invalid_argument("has no epoch");
   row.accuracies.ensemble = optional("ensemble");
   row.images_per_s = optional("images_per_s");
@@ -92,7 +93,7 @@ std::string csv_header() {
   std::string line = "step,epoch,kind,lr,loss,loss_ce,loss_soft,loss_feature";
   for (const LossList& losses : kLossLists)
     for (std::size_t k = 1; k <= losses.exits; ++k) line += fmt::format(",{}_exit{}", losses.name, k);
-  return line + ",exit1,exit2,exit3,exit4,ensemble,images_per_s,time";
+  return line + ",gradient_norm,clipped,exit1,exit2,exit3,exit4,ensemble,images_per_s,time";
 }
 
 std::string to_csv_line(const MetricsRow& row) {
@@ -102,7 +103,8 @@ std::string to_csv_line(const MetricsRow& row) {
   for (const double value : {row.lr, row.loss, row.loss_ce, row.loss_soft, row.loss_feature}) add(value);
   for (const LossList& losses : kLossLists)
     for (std::size_t k = 0; k < losses.exits; ++k) add((row.exit_losses.*losses.member)[k]);
-  for (const double value : {exits[0], exits[1], exits[2], exits[3], row.accuracies.ensemble, row.images_per_s, row.time}) add(value);
+  for (const double value : {row.gradient_norm, row.clipped, exits[0], exits[1], exits[2], exits[3], row.accuracies.ensemble, row.images_per_s, row.time})
+    add(value);
   return line;
 }
 

@@ -2,7 +2,7 @@
 //
 //   {"step":391,"epoch":1,"kind":"epoch","lr":0.1,"loss":4.2,"loss_ce":…,"loss_soft":…,"loss_feature":…,
 //    "loss_ce_exits":[1.5,1.25,1,1],"loss_soft_exits":[1,1,1,null],"loss_feature_exits":[2,2,null,null],
-//    "exits":[21.5,null,25,26.25],"ensemble":27,"images_per_s":812.5,"time":1764012345.125}
+//    "gradient_norm":1.5,"clipped":null,"exits":[21.5,null,25,26.25],"ensemble":27,"images_per_s":812.5,"time":1764012345.125}
 //
 //   kind     steps: inside an epoch. Mean losses, training accuracies and speed of the steps since the row before.
 //            epoch: at the end of an epoch. Mean losses and speed of the whole epoch, and the accuracies on what the best epoch is
@@ -15,8 +15,9 @@
 //   loss_soft     α·(soft cross-entropy of exits 1 … 3), times T² where the recipe has it
 //   loss_feature  λ·(feature distances)
 //   loss_…_exits  what each of them is made of, exits 1 … 4, before α, λ and T²
+//   gradient_norm mean Euclidean norm of the steps' gradients; clipped: part of the steps in which a bound shortened it
 //
-// Accuracies are in percent. What was not measured or is not finite is null (JSON knows no NaN). Numbers have the fewest
+// Accuracies and clipped are in percent. What was not measured or is not finite is null (JSON knows no NaN). Numbers have the fewest
 // digits that read back to the same double.
 // Beside it metrics.csv has the same numbers for spreadsheets, a column each: exits is exit1 … exit4, loss_ce_exits
 // is loss_ce_exit1 … loss_ce_exit4, null is an empty field; and an event file for TensorBoard (train/tensorboard.hpp). The log is the
@@ -47,6 +48,8 @@ struct MetricsRow {
   double loss_ce = kMissing;
   double loss_soft = kMissing;
   double loss_feature = kMissing;
+  double gradient_norm = kMissing;  ///< mean over the steps, before clipping
+  double clipped = kMissing;        ///< % of the steps
   ExitAccuracies accuracies{};
   double images_per_s = kMissing;
   ExitLosses exit_losses{};

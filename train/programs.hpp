@@ -14,6 +14,7 @@
 #include "engine/compile/compile.hpp"
 #include "engine/executor.hpp"
 #include "engine/parameter_store.hpp"
+#include "model/distillation_loss.hpp"
 #include "model/network.hpp"
 #include "model/recipe.hpp"
 #include "train/segment.hpp"
@@ -22,7 +23,7 @@ namespace autodidact::train {
 
 // The graph of a network with its loss, for `batch` images.
 engine::Graph training_graph(const model::NetworkOptions& network, const model::Recipe& recipe,
-                             std::int64_t batch);
+                             std::int64_t batch, model::BatchPart part = model::BatchPart::whole);
 
 // How all of them are compiled.
 struct ProgramOptions {
@@ -34,6 +35,10 @@ struct ProgramOptions {
   std::filesystem::path plan_cache = {};
   // reference: every number of a step in f64, the optimizer's too. For proofs: there is no tally and no evaluation then.
   engine::Backend backend = engine::Backend::fast;
+  // Training programs normalise by the running statistics and leave them alone; γ and β are trained all the same (ops/batch_norm.hpp).
+  bool freeze_batch_norm = false;
+  // What training programs are for: micro, pieces of batches (train/batch_gradient.hpp).
+  model::BatchPart part = model::BatchPart::whole;
 };
 
 class Programs {
@@ -59,8 +64,9 @@ class Programs {
   engine::Program segment(const Segment& segment, const SegmentOptions& options);
 
  private:
-  engine::Program make(std::int64_t batch, engine::Mode mode, const engine::Program* inherit);
-  engine::CompileOptions options_for(engine::Mode mode, const engine::Program* inherit) const;
+  enum class Use : std::uint8_t { training, inference };
+  engine::Program make(std::int64_t batch, Use use, const engine::Program* inherit);
+  engine::CompileOptions options_for(Use use, const engine::Program* inherit) const;
   engine::Program compile(const engine::Graph& graph, const engine::CompileOptions& options);
   void keep_timings();
 

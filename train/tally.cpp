@@ -40,6 +40,15 @@ void Tally::add(const engine::Program& program, std::span<const std::int32_t> la
   counts_.images += static_cast<std::int64_t>(labels.size());
 }
 
+void Tally::add(const Tally& other) {
+  const Counts& more = other.counts_;
+  if (more.images == 0) return;
+  counts_.images += more.images;
+  counts_.ensemble_correct += more.ensemble_correct;
+  counts_.present = more.present;
+  for (std::size_t k = 0; k < kExits; ++k) counts_.correct[k] += more.correct[k];
+}
+
 ExitAccuracies Tally::accuracies() const {
   ExitAccuracies accuracies;
   if (counts_.images == 0) return accuracies;

@@ -73,6 +73,8 @@ std::string summary_of(const MetricsRow& row) {
   add_exits(loss + "_ce", row.exit_losses.ce);
   add_exits(loss + "_soft", row.exit_losses.soft);
   add_exits(loss + "_feature", row.exit_losses.feature);
+  add(loss + "/gradient_norm", row.gradient_norm);
+  add(loss + "/clipped", row.clipped);
   add_exits(accuracy, row.accuracies.exits);
   add(accuracy + "/ensemble", row.accuracies.ensemble);
   if (row.kind == RowKind::cut) return values;  // there may be a row of steps at the same step

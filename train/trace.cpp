@@ -90,8 +90,9 @@ class TracedStep {
   }
 
   void update() {
-    const optim::Sgd sgd(options_.sgd, store_.layout(), program_->gradients());
-    lanes_.run_wide([&](engine::Lane& lane) { sgd.step(lane, store_, options_.learning_rate); });
+    const auto rule = optim::make_update_rule(options_.optimizer, store_.layout(), program_->gradients());
+    rule->prepare(store_);
+    lanes_.run_wide([&](engine::Lane& lane) { rule->step(lane, store_, {.learning_rate = options_.learning_rate}); });
     store_.commit();
     for (const Slot& slot : store_.layout().parameters())
       trace_.tensors.push_back({"after/" + slot.name, slot.shape, store_.get(Section::values, slot)});

@@ -21,7 +21,7 @@
 #include "engine/executor.hpp"
 #include "model/network.hpp"
 #include "model/recipe.hpp"
-#include "optim/sgd.hpp"
+#include "optim/optimizer.hpp"
 #include "train/safetensors.hpp"
 
 namespace autodidact::train {
@@ -37,7 +37,7 @@ TraceBatch read_trace_batch(const std::filesystem::path& path, std::int64_t clas
 struct TraceOptions {
   model::NetworkOptions network = {};
   model::Recipe recipe = {};
-  optim::SgdOptions sgd = {};
+  optim::OptimizerOptions optimizer = optim::SgdOptions{};
   double learning_rate = 0.1;
   engine::Choose choose = engine::Choose::direct;
   engine::Backend backend = engine::Backend::fast;

@@ -97,6 +97,7 @@ class Run {
     if (before.step > epoch_steps())
       throw FileFormatError(fmt::format("{}: an epoch has {} steps, not {}", resumed_->file.path.string(), epoch_steps(), before.step));
     restore(*resumed_, trainer_.store());
+    if (trainer_.average()) restore_average(*resumed_, *trainer_.average());
     trainer_.resume_after(before.steps);
     if (const std::string other = choices_difference(before.choices, state_.choices); !other.empty() && before.machine == state_.machine)
       say(fmt::format("the run goes on, but not to the same bits: {}\n", other));
@@ -117,11 +118,11 @@ class Run {
       say(fmt::format("{} checkpoints of later steps are removed\n", removed));
     if (resumed_) {
       write_file_atomically(directory_.metrics(), state_.metrics);
-      save_weights(directory_.last_weights(), options_.info, trainer_.store(), trainer_.steps());
+      save_weights(directory_.last_weights(), options_.info, trainer_.evaluated(), trainer_.steps());
       restore_best();
       write_chart();
     }
-    checkpoints_.reserve(trainer_.store());
+    checkpoints_.reserve(trainer_.store(), trainer_.average());
     log_.emplace(directory_.metrics());
     write_file_atomically(directory_.config(), options_.config_text);
     saved_step_ = state_.steps;
@@ -133,7 +134,8 @@ class Run {
     const auto path = resumed_->file.path.parent_path() / checkpoints_.path_of(state_.best_step).filename();
     engine::ParameterStore best(trainer_.store().shared_layout(), trainer_.store().master(), false);
     try {
-      restore(state_.best_step == state_.steps ? *resumed_ : read_checkpoint(path), best, false);
+      const auto load = [&](const Checkpoint& from) { trainer_.average() ? restore_average(from, best) : restore(from, best); };
+      state_.best_step == state_.steps ? load(*resumed_) : load(read_checkpoint(path));
     } catch (const FileFormatError& error) {
       say(fmt::format("the best weights so far, of epoch {}, cannot be written again: {}\n", state_.best_epoch, error.what()));
       return;
@@ -164,6 +166,7 @@ class Run {
   void initialise_from_file() {
     result_.init_from = load_start(read_safetensors(options_.init_from), trainer_.store());
     say(report_text(options_.init_from, *result_.init_from));
+    trainer_.restart_average();
   }
 
   bool finished() const {
@@ -182,10 +185,10 @@ class Run {
     if (state_.step > 0) lr_ = schedule_.learning_rate(state_.epoch, state_.step - 1, steps);
     while (const data::Batch* batch = finished() ? nullptr : training_->next()) {
       lr_ = schedule_.learning_rate(state_.epoch, state_.step, steps);
-      const StepLoss loss = trainer_.step(*batch, lr_, &row_.tally);
-      row_.add(loss, batch->count);
-      epoch_.add(loss, batch->count);
-      epoch_.tally.add(trainer_.programs().training(static_cast<std::int64_t>(batch->count)), batch->labels);
+      Tally counted(options_.trainer.ensemble);
+      const StepResult loss = trainer_.step(*batch, lr_, &counted);
+      row_.add(loss, batch->count, counted);
+      epoch_.add(loss, batch->count, counted);
       ++state_.step;
       ++state_.steps;
       progress_.update({.epoch = state_.epoch + 1, .epochs = options_.epochs, .step = state_.step, .steps = steps,
@@ -215,7 +218,7 @@ class Run {
     state_.epoch_sums = epoch_.sums();
     state_.row_sums = row_.sums();
     state_.timings = timings_text(engine::timings());
-    checkpoints_.save(state_, trainer_.store());
+    checkpoints_.save(state_, trainer_.store(), trainer_.average());
     saved_step_ = state_.steps;
     saved_at_ = Clock::now();
   }
@@ -225,7 +228,7 @@ class Run {
     checkpoints_.wait();
     epoch_row_.kind = RowKind::stopped;
     if (state_.step > 0) log_->append(epoch_row_);  // cut short: not comparable, but not lost where the run is not resumed
-    save_weights(directory_.last_weights(), options_.info, trainer_.store(), trainer_.steps());
+    save_weights(directory_.last_weights(), options_.info, trainer_.evaluated(), trainer_.steps());
   }
 
   ExitAccuracies evaluate(data::Loader& loader, Confusion* confusion = nullptr) {
@@ -277,13 +280,13 @@ class Run {
 
   // Whether these are the best.
   bool save_results(const ExitAccuracies& accuracies) {
-    save_weights(directory_.last_weights(), options_.info, trainer_.store(), trainer_.steps());
+    save_weights(directory_.last_weights(), options_.info, trainer_.evaluated(), trainer_.steps());
     const bool best = state_.best_epoch == 0 || score(accuracies) > score(state_.best);
     if (best) {
       state_.best = accuracies;
       state_.best_epoch = state_.epoch;
       state_.best_step = state_.steps;
-      save_weights(directory_.best_weights(), options_.info, trainer_.store(), trainer_.steps());
+      save_weights(directory_.best_weights(), options_.info, trainer_.evaluated(), trainer_.steps());
     }
     write_chart();
     return best;

@@ -49,7 +49,8 @@ class Chooser {
     query.only_direct = draft_.options.choose == Choose::direct;
     for (const ValueId id : node.inputs) {
       query.inputs.push_back(graph.value(id).shape);
-      query.needs_gradient.push_back(false);
+      // Forward is told whether backward will come: what it must keep may depend on that.
+      query.needs_gradient.push_back(step.pass == Pass::forward && draft_.needs_gradient[static_cast<std::size_t>(id.index)]);
     }
     for (const ValueId id : node.outputs) query.outputs.push_back(graph.value(id).shape);
     for (const Operand& write : step.writes)

@@ -89,13 +89,15 @@ TEST_CASE("train: metrics.jsonl has these keys and no other; the last row of an 
   for (const Json& row : rows) {
     std::vector<std::string> keys;
     for (const auto& [key, value] : row.items()) keys.push_back(key);
-    CHECK(keys == std::vector<std::string>{"ensemble", "epoch", "exits", "images_per_s", "kind", "loss", "loss_ce", "loss_ce_exits", "loss_feature",
+    CHECK(keys == std::vector<std::string>{"clipped", "ensemble", "epoch", "exits", "gradient_norm", "images_per_s", "kind", "loss", "loss_ce", "loss_ce_exits", "loss_feature",
                                            "loss_feature_exits", "loss_soft", "loss_soft_exits", "lr", "step", "time"});
     for (const char* list : {"exits", "loss_ce_exits", "loss_soft_exits", "loss_feature_exits"}) CHECK(row.at(list).size() == 4);
     const Json& ce = row.at("loss_ce_exits");
     constexpr double kAlpha = 0.3;  // of recipe seed
     CHECK(row.at("loss_ce").get<double>() ==
           doctest::Approx(ce[3].get<double>() + (1 - kAlpha) * (ce[0].get<double>() + ce[1].get<double>() + ce[2].get<double>())));
+    CHECK(row.at("gradient_norm").get<double>() > 0);
+    CHECK(row.at("clipped").is_null());  // there is no bound
     const auto number = [&](const char* key) { return row.at(key).get<double>(); };
     CHECK(number("loss") == doctest::Approx(number("loss_ce") + number("loss_soft") + number("loss_feature")));
   }

@@ -12,7 +12,8 @@ import sys
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-LOSSES = {"loss": "total", "loss_ce": "ce", "loss_soft": "soft", "loss_feature": "feature"}
+LOSSES = {"loss": "total", "loss_ce": "ce", "loss_soft": "soft", "loss_feature": "feature",
+          "gradient_norm": "gradient_norm", "clipped": "clipped"}
 
 
 def points(row):
