@@ -96,8 +96,6 @@ void EvalArguments::check() const {
   if (!confusion.empty()) train::require_replaceable(confusion);
 }
 
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
-
 Json to_json(const train::PolicyOutcome& outcome) {
   Json json{{"accuracy", outcome.accuracy}, {"share_per_exit", outcome.share_per_exit}, {"ensemble_share", outcome.ensemble_share}};
   const auto optional = [](const std::optional<double>& value) { return value ? Json(*value) : Json(); };
