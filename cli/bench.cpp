@@ -13,6 +13,7 @@
 #include "engine/random.hpp"
 #include "train/errors.hpp"
 #include "train/machine.hpp"
+#include "train/median.hpp"
 #include "train/scaling.hpp"
 #include "train/step_check.hpp"
 #include "train/trainer.hpp"
@@ -84,12 +85,6 @@ double floor_seconds(const engine::Program& program, int cores) {
   return core_ms / cores / 1000;
 }
 
-double median(std::vector<double> numbers) {
-  std::sort(numbers.begin(), numbers.end());
-  const std::size_t half = numbers.size() / 2;
-  return numbers.size() % 2 ? numbers[half] : (numbers[half - 1] + numbers[half]) / 2;
-}
-
 Json describe(const BenchArguments& bench, const engine::Program& program, int threads) {
   Json json{{"model", bench.network.model},
             {"width", bench.network.width},
@@ -116,10 +111,10 @@ Json time_steps(const BenchArguments& bench, const std::function<void()>& step) 
   Json json;
   json["steps"] = bench.steps;
   json["first_step_s"] = first;
-  json["median_s"] = median(seconds);
+  json["median_s"] = train::median(seconds);
   json["min_s"] = *std::min_element(seconds.begin(), seconds.end());
   json["max_s"] = *std::max_element(seconds.begin(), seconds.end());
-  json["images_per_s"] = static_cast<double>(bench.batch) / median(seconds);
+  json["images_per_s"] = static_cast<double>(bench.batch) / train::median(seconds);
   // The program that a step is compared with takes more than the step.
   json["peak_rss_bytes"] = bench.check ? Json() : Json(train::peak_rss_bytes());
   return json;

@@ -63,7 +63,7 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
 }  // namespace
 
 std::span<const Command> commands() {
-  static const std::array<Command, 12> all{{
+  static const std::array<Command, 14> all{{
       {"train", "train a multi-exit network and write its run directory", run_train},
       {"eval", "accuracy of every exit and of the ensemble", run_eval},
       {"predict", "the classes of image files", run_predict},

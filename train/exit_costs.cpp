@@ -9,13 +9,9 @@
 #include <optional>
 #include <stdexcept>
 
-namespace autodidact::train {
+#include "train/median.hpp"
 
-double median(std::vector<double> numbers) {
-  std::sort(numbers.begin(), numbers.end());
-  const std::size_t half = numbers.size() / 2;
-  return numbers.size() % 2 ? numbers[half] : (numbers[half - 1] + numbers[half]) / 2;
-}
+namespace autodidact::train {
 
 ExitCosts::ExitCosts(std::vector<RungCosts> rungs) : rungs_(std::move(rungs)) {
   if (rungs_.empty()) throw std::invalid_argument("times must be there for at least one batch size");

@@ -43,6 +43,4 @@ class ExitCosts {
 // `images`: at least `batch` of them, normalised, such as the network was trained on.
 ExitCosts measure_costs(Programs& programs, engine::Executor& executor, engine::ParameterStore& store, std::span<const float> images,
                         std::int64_t batch);
-
-double median(std::vector<double> numbers);  // at least one
 }  // namespace autodidact::train

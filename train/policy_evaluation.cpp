@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "train/median.hpp"
+
 namespace autodidact::train {
 namespace {
 

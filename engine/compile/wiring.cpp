@@ -61,7 +61,7 @@ TensorType Wiring::plain_type(ValueId id) const {
   return {value.shape, storage(value.role, precision_of(draft_)), {}};
 }
 
-// What a caller gives lies plain, but for a fed value whose format he names.
+// What a caller gives lies plain, but for a fed value of which the options say otherwise.
 TensorType Wiring::input_type(ValueId id) const {
   TensorType type = plain_type(id);
   const auto& formats = draft_.options.feed_formats;

@@ -131,6 +131,15 @@ TEST_CASE("predict: image files get the classes that eval counts, and where each
   CHECK(contains(line.out, " % (all exits)\n"));
 }
 
+TEST_CASE("report --policy: draws the frontier behind the runs") {
+  const Trained& t = trained();
+  const std::string page = (t.folder / "r.html").string();
+  const Outcome outcome = run("report --policy " + t.policy + " " + (t.folder / "run").string() + " --out " + page);
+  INFO(outcome.err);
+  CHECK(outcome.status == 0);
+  CHECK(contains(read_text(page), "Early exit by p.json"));
+}
+
 TEST_CASE("early exit: what cannot be is one sentence and the documented code") {
   const Trained& t = trained();
   const std::string out = " --out " + (t.folder / "x.json").string();

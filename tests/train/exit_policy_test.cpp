@@ -52,7 +52,7 @@ TEST_CASE("exit policy: who answers") {
   together.otherwise = Otherwise::ensemble;
   CHECK(answer_of(last, one_image(3), 0).best() == 2);
   CHECK(answer_of(last, one_image(3), 0).exit == 3);
-  CHECK(answer_of(together, one_image(1), 0).best() == 0);  // who left has his own answer
+  CHECK(answer_of(together, one_image(1), 0).best() == 0);  // its own answer: it has left
   CHECK_FALSE(answer_of(together, one_image(1), 0).ensemble);
   CHECK(answer_of(last, one_image(4), 0).logits == std::vector<float>{3, 0, 3.5F});
   const Answer all = answer_of(together, one_image(4), 0);  // exits 1, 3, 4: exit 2 was not computed
