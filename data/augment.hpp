@@ -15,8 +15,8 @@
 //           cutout    one square hole, half the height long (16 at 32 pixels), its centre uniform over the image, clipped at the
 //                     image's edge, filled with 0 before normalising (so black, not the mean)
 //           normalise y = (p/255 − mean[c]) / std[c], computed in f64 and rounded once
-// Draws     the random crop's or top, left; flip, the policy's, then the hole's row and column, from the Random given: a sample's picture depends on
-//           its key alone.
+// Draws     the random crop's or top, left; flip, the policy's, then the hole's row and column, from the Random given: a sample's
+//           picture depends on its key alone.
 // Shapes    bytes in C·H·W, f32 out C·H·W, plain.
 #pragma once
 #include <array>

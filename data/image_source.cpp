@@ -25,6 +25,12 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, error);
 }
 
+// So that the index knows a file again wherever the program is started.
+std::string full_path(const std::string& path) {
+  const fs::path full = fs::absolute(path).lexically_normal();
+  return (full.has_filename() ? full : full.parent_path()).string();  // "DIR/"
+}
+
 void check(const SourceOptions& options) {
   const auto range = [](const char* name, int value, int low) {
     if (value >= low && value <= kMaxSize) return;
@@ -75,6 +81,7 @@ ImageSource::ImageSource(Format format, std::string location, Parts parts,
     : format_(format), location_(std::move(location)), options_(options) {
   check(options);
   const bool folder = is_folder(location_);
+  if (folder) location_ = full_path(location_);
   if (format == Format::folder) {
     if (!folder) throw DataError(fmt::format("{}: no such folder", location_));
     const bool train = folder_of(Half::train).has_value(), test = folder_of(Half::test).has_value();
@@ -136,7 +143,7 @@ DatasetPointer ImageSource::read_folder(Half half, std::vector<std::string> clas
   if (class_names.empty())
     class_names = list_classes(folder_of(Half::train).value_or(folder.string()));
   const FolderImages images = list_images(folder, class_names, half == Half::train);
-  const std::string place = fs::absolute(folder).lexically_normal().string();
+  const std::string place = folder.string();
   ImageIndex index = make_index(place, images.paths, examine_image_file, index_options(place));
   for (std::size_t i = 0; i < index.files.size(); ++i) {
     for (IndexedImage& image : index.files[i].images) image.label = images.labels[i];
@@ -145,12 +152,13 @@ DatasetPointer ImageSource::read_folder(Half half, std::vector<std::string> clas
 }
 
 DatasetPointer ImageSource::read_shards(Half half, std::vector<std::string> class_names) {
-  const std::vector<std::string> shards =
-      is_folder(location_) ? find_shards(location_, half) : find_shards(location_);
+  const bool folder = is_folder(location_);
+  std::vector<std::string> shards = folder ? find_shards(location_, half) : find_shards(location_);
   const char* const name = half == Half::train ? "train" : "test";
   if (shards.empty()) throw DataError(fmt::format("{}: has no shard {}-*.tar", location_, name));
-  std::string place = fs::absolute(location_).lexically_normal().string();
-  if (is_folder(location_)) place += fmt::format("/{}-*.tar", name);
+  std::transform(shards.begin(), shards.end(), shards.begin(), full_path);
+  const std::string place =
+      folder ? fmt::format("{}/{}-*.tar", location_, name) : full_path(location_);
   auto index = std::make_shared<const ImageIndex>(
       make_index(place, shards, examine_shard, index_options(place)));
   class_names = names_of(shards.front(), *index, std::move(class_names));

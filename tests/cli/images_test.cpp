@@ -52,6 +52,8 @@ TEST_CASE(
       pictures.run(kTrain + pictures.data() + "--max-steps 8 --workers 2 --out " + parts);
   REQUIRE(part.status == 0);
   CHECK_FALSE(contains(part.err, "looked at"));
+  const std::string otherwise = " --data folder:" + (pictures / "cache/../images/").string() + " ";
+  CHECK_FALSE(contains(pictures.run("data --stats" + otherwise).err, "looked at"));
   const Outcome rest =
       pictures.run(kTrain + pictures.data() + "--workers 3 --resume auto --out " + parts);
   INFO(rest.err);
