@@ -19,6 +19,8 @@ from safetensors.numpy import load_file, save_file
 
 # Both programs add the same f32 products in different orders; logits of these networks are of the order of 1.
 TOLERANCE = 1e-5
+# What answers to different images must differ by at least, so that a comparison says something about the layers before.
+VISIBLE = 1e-2
 IMAGES = 5
 
 CASES = {
@@ -41,7 +43,7 @@ CASES = {
 
 
 def randomise(path, random):
-    """Batch norms that have seen something, not the identity."""
+    """Batch norms that have seen something, and weights with which every exit's answer depends on the image, in networks of any depth."""
     tensors = load_file(path)
     with safe_open(path, framework="numpy") as file:
         metadata = file.metadata()
@@ -50,8 +52,12 @@ def randomise(path, random):
             tensors[name] = random.normal(0, 0.2, value.shape).astype(np.float32)
         elif name.endswith("running_var"):
             tensors[name] = random.uniform(0.5, 1.5, value.shape).astype(np.float32)
-        elif value.ndim == 1 and name.endswith("weight"):
-            tensors[name] = random.uniform(0.5, 1.0, value.shape).astype(np.float32)
+        elif name.endswith(("bn2.weight", "bn3.weight")):  # what residual blocks add: small, or it would grow from block to block
+            tensors[name] = random.uniform(0.2, 0.4, value.shape).astype(np.float32)
+        elif name.endswith("weight") and value.ndim == 1:
+            tensors[name] = random.uniform(0.8, 1.2, value.shape).astype(np.float32)
+        elif name.endswith("weight"):
+            tensors[name] = random.normal(0, np.sqrt(2 / value[0].size), value.shape).astype(np.float32)
     save_file(tensors, path, metadata=metadata)
     return metadata
 
@@ -75,6 +81,8 @@ def largest_differences(program, options, folder, exit_number):
     wanted = load_file(folder / "l.safetensors")
     expected = [f"logits{exit_number}"] if exit_number else [name.replace("/", "") for name in sorted(wanted)]
     assert names == expected, names
+    for name, answer in zip(names, answers):
+        assert np.ptp(answer, axis=0).max() > VISIBLE, f"{name} hardly depends on the image: {np.ptp(answer, axis=0).max()}"
     return {name: float(np.abs(answer - wanted[name.replace("logits", "logits/")]).max() / max(1, np.abs(answer).max()))
             for name, answer in zip(names, answers)}
 

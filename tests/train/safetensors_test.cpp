@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <span>
 #include <stdexcept>
 
 #include "tests/train/scratch.hpp"
@@ -260,4 +262,17 @@ TEST_CASE("a disk that fills up while weights are written keeps the old weights"
   }
   CHECK(read_safetensors(scratch / "w").require("a", FileType::f32).values<float>()[0] == 1);
   CHECK(scratch.names().size() == 1);
+}
+
+TEST_CASE("safetensors: numbers of two bytes are read as what they mean") {
+  const auto numbers = [](FileType type, std::vector<std::uint16_t> bits) {
+    const auto bytes = std::as_bytes(std::span(bits));
+    return TensorRecord{"a", type, {static_cast<std::int64_t>(bits.size())}, {bytes.begin(), bytes.end()}}.numbers();
+  };
+  // 1, −2, the largest, the smallest normal and the smallest number of binary16
+  CHECK(numbers(FileType::f16, {0x3c00, 0xc000, 0x7bff, 0x0400, 0x8001}) == std::vector<double>{1, -2, 65504, 0x1p-14, -0x1p-24});
+  CHECK(std::isinf(numbers(FileType::f16, {0x7c00})->front()));
+  CHECK(std::isnan(numbers(FileType::f16, {0x7e00})->front()));
+  CHECK(numbers(FileType::bf16, {0x3f80, 0xc0a0, 0x0080}) == std::vector<double>{1, -5, 0x1p-126});
+  CHECK_FALSE(numbers(FileType::i64, {0, 0, 0, 0}));
 }
