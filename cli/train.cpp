@@ -140,7 +140,7 @@ train::RunOptions TrainArguments::options(const data::Source& source, std::strin
   run.resume = resume;
   run.save_every = train::parse_save_every(save_every);
   run.keep = keep;
-  run.data = data;
+  run.data = input.data;
   run.config_text = std::move(config_text);
   if (json.to_stdout()) run.tables = stderr;
   return run;
