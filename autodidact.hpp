@@ -18,12 +18,17 @@
 // How it is minimised.
 #include "model/network.hpp"
 #include "model/recipe.hpp"
+#include "optim/optimizer.hpp"
 #include "optim/schedule.hpp"
-#include "optim/sgd.hpp"
 
 // Images in, batches out.
 #include "data/loader.hpp"
 #include "data/source.hpp"
+
+// Answers as soon as an exit is sure.
+#include "train/calibration.hpp"
+#include "train/cascade.hpp"
+#include "train/policy_evaluation.hpp"
 
 // What a run leaves behind.
 #include "train/metrics_log.hpp"

@@ -46,18 +46,22 @@ std::string not_negative(const std::string& text) {
   return text.starts_with("-") ? fmt::format("must be 0 or more, got {}", text) : "";
 }
 
-void CompileArguments::declare(CLI::App& app) {
+void CompileArguments::declare_inference(CLI::App& app) {
   app.add_option("--threads", threads, "computing threads; 0 = every core that this process may use")
       ->check(CLI::Range(0, 4096));
   app.add_option("--choose", choose,
                  "how algorithms are chosen: measure (time them), fixed (the same everywhere), direct (full f32 accuracy)")
       ->check(CLI::IsMember({"measure", "fixed", "direct"}));
-  app.add_option("--recompute", recompute,
-                 "what backward makes again instead of keeping it: auto (what one sweep over memory makes), none, stage (all "
-                 "between the outputs of the residual blocks: least memory, slowest)")
-      ->check(CLI::IsMember({"auto", "none", "stage"}));
   app.add_option("--plan-cache", plan_cache,
                  "file that keeps what was measured for the next start; auto: in the user's cache folder; off: none");
+}
+
+void CompileArguments::declare(CLI::App& app) {
+  declare_inference(app);
+  app.add_option("--recompute", recompute,
+                 "what backward makes again instead of keeping it: auto (what one sweep over memory makes), none, stage (all "
+                 "between the outputs of the stages: least memory, slowest)")
+      ->check(CLI::IsMember({"auto", "none", "stage"}));
 }
 
 train::ProgramOptions CompileArguments::programs() const {
@@ -84,9 +88,12 @@ void NetworkArguments::declare(CLI::App& app) {
   app.add_option("--width-per-group", width_per_group, "channels a group for 64 planes; 0 = the model's")
       ->check(CLI::Range(0, 4096));
   app.add_option("--dilate", dilate, "stages that dilate instead of striding, as 3,4; bottleneck models");
-  app.add_flag("--zero-init-residual", zero_init_residual, "start each residual block as the identity");
   app.add_option("--compat", compat, "seed: behave as the published program where it differs")
       ->check(CLI::IsMember({"seed"}));
+}
+
+void NetworkArguments::declare_initialisation(CLI::App& app) {
+  app.add_flag("--zero-init-residual", zero_init_residual, "start each residual block as the identity");
 }
 
 std::vector<int> adaptation_exits(const RecipeArguments& recipe, bool seed_compat) {
@@ -147,18 +154,6 @@ model::Recipe RecipeArguments::value() const {
   if (!feature_exits.empty()) chosen.feature_exits = parse_numbers("--feature-exits", feature_exits, 1, 3);
   model::check(chosen);
   return chosen;
-}
-
-void OptimizerArguments::declare(CLI::App& app) {
-  app.add_option("--lr", lr, "learning rate");
-  app.add_option("--momentum", momentum, "momentum of SGD");
-  app.add_flag("--nesterov", nesterov, "Nesterov's momentum");
-  app.add_option("--weight-decay", weight_decay, "coupled weight decay, on every parameter");
-  app.add_flag("--no-decay-bn", no_decay_bn, "no decay for the weights and biases of batch norms");
-}
-
-optim::SgdOptions OptimizerArguments::options() const {
-  return {.momentum = momentum, .weight_decay = weight_decay, .nesterov = nesterov, .decay_batch_norm = !no_decay_bn};
 }
 
 train::ModelInfo info_of(const train::SafetensorsFile& weights, const CLI::App& app,

@@ -8,7 +8,6 @@
 #include "engine/compile/compile.hpp"
 #include "model/network.hpp"
 #include "model/recipe.hpp"
-#include "optim/sgd.hpp"
 #include "train/programs.hpp"
 #include "train/weights.hpp"
 
@@ -25,6 +24,7 @@ struct CompileArguments {
   int threads = 0;
   std::string choose = "measure", recompute = "auto", plan_cache = "auto";
   void declare(CLI::App& app);
+  void declare_inference(CLI::App& app);  // all but --recompute, which is about backward
   engine::Choose choice() const;
   train::ProgramOptions programs() const;
 };
@@ -41,7 +41,7 @@ struct RecipeArguments {
   model::Recipe value() const;
 };
 
-// --model --width --stem --groups --width-per-group --dilate --zero-init-residual --compat
+// --model --width --stem --groups --width-per-group --dilate --compat; and --zero-init-residual where weights are initialised
 struct NetworkArguments {
   std::string model = "resnet18";
   std::int64_t width = 64;
@@ -51,6 +51,7 @@ struct NetworkArguments {
   bool zero_init_residual = false;
   std::string compat;
   void declare(CLI::App& app);
+  void declare_initialisation(CLI::App& app);
   bool seed_compat() const { return compat == "seed"; }
   // For images of the given kind and a loss of the given recipe.
   model::NetworkOptions options(const RecipeArguments& recipe, std::int64_t classes, std::int64_t channels,
@@ -61,14 +62,6 @@ struct NetworkArguments {
 struct ImageArguments {
   std::int64_t classes = 100, channels = 3, side = 32;
   void declare(CLI::App& app);
-};
-
-// --lr --momentum --nesterov --weight-decay --no-decay-bn
-struct OptimizerArguments {
-  double lr = 0.1, momentum = 0.9, weight_decay = 5e-4;
-  bool nesterov = false, no_decay_bn = false;
-  void declare(CLI::App& app);
-  optim::SgdOptions options() const;
 };
 
 // What a weights file says of its network; options given beside it win. Throws std::invalid_argument if neither says it.

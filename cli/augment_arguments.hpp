@@ -1,5 +1,6 @@
-// cli/augment_arguments.hpp: what training pictures and labels go through: --augment --mixup --cutmix --label-smoothing.
+// cli/augment_arguments.hpp: what training pictures and labels go through: --augment --mixup --cutmix --cutmix-prob --label-smoothing.
 #pragma once
+#include <optional>
 #include <string>
 
 #include "cli/command.hpp"
@@ -18,9 +19,13 @@ struct AugmentArgument {
 
 struct AugmentArguments : AugmentArgument {
   data::MixingOptions mixing;
+  std::optional<double> cutmix_probability;
   double label_smoothing = 0;
   void declare(CLI::App& app);
   void check() const;  // the mistakes that are seen without the data
   void set(train::RunOptions& run, const data::Source& source, bool seed_compat) const;
+
+ private:
+  data::MixingOptions mixing_options() const;
 };
 }  // namespace autodidact::cli

@@ -9,9 +9,12 @@
 
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
+#include "cli/optimizer_arguments.hpp"
 #include "engine/random.hpp"
 #include "train/errors.hpp"
 #include "train/machine.hpp"
+#include "train/median.hpp"
+#include "train/scaling.hpp"
 #include "train/step_check.hpp"
 #include "train/trainer.hpp"
 
@@ -31,15 +34,16 @@ struct BenchArguments {
   int steps = 10;
   bool check = false;
 
-  void declare(CLI::App& app) {
+  void declare(App& arguments) {
+    CLI::App& app = *arguments;
     app.add_option("what", what, "step: time training steps · infer: time the logits of batches, as eval computes them · "
-                   "floor: the fastest candidate of every task of a training step, summed")
+                   "floor: the fastest candidate of every task of a training step, summed · scaling: simulate a step on more threads")
         ->required()
-        ->check(CLI::IsMember({"step", "infer", "floor"}));
+        ->check(CLI::IsMember({"step", "infer", "floor", "scaling"}));
     network.declare(app);
     recipe.declare(app);
     images.declare(app);
-    optimizer.declare(app);
+    optimizer.declare(arguments);
     app.add_option("--batch", batch, "images a step")->check(CLI::Range(2, 1000000));
     app.add_option("--steps", steps, "timed steps, after the first, which is reported apart")->check(CLI::Range(1, 1000000));
     app.add_flag("--check", check, "step: first compare its gradients with those of a plain computation; beyond the tolerance is exit code 5");
@@ -50,7 +54,7 @@ struct BenchArguments {
     train::TrainerOptions trainer;
     trainer.recipe = recipe.value();
     trainer.network = network.options(recipe, images.classes, images.channels, images.side);
-    trainer.sgd = optimizer.options();
+    trainer.optimizer = optimizer.options();
     trainer.programs = compile.programs();
     return trainer;
   }
@@ -81,12 +85,6 @@ double floor_seconds(const engine::Program& program, int cores) {
   return core_ms / cores / 1000;
 }
 
-double median(std::vector<double> numbers) {
-  std::sort(numbers.begin(), numbers.end());
-  const std::size_t half = numbers.size() / 2;
-  return numbers.size() % 2 ? numbers[half] : (numbers[half - 1] + numbers[half]) / 2;
-}
-
 Json describe(const BenchArguments& bench, const engine::Program& program, int threads) {
   Json json{{"model", bench.network.model},
             {"width", bench.network.width},
@@ -113,10 +111,10 @@ Json time_steps(const BenchArguments& bench, const std::function<void()>& step) 
   Json json;
   json["steps"] = bench.steps;
   json["first_step_s"] = first;
-  json["median_s"] = median(seconds);
+  json["median_s"] = train::median(seconds);
   json["min_s"] = *std::min_element(seconds.begin(), seconds.end());
   json["max_s"] = *std::max_element(seconds.begin(), seconds.end());
-  json["images_per_s"] = static_cast<double>(bench.batch) / median(seconds);
+  json["images_per_s"] = static_cast<double>(bench.batch) / train::median(seconds);
   // The program that a step is compared with takes more than the step.
   json["peak_rss_bytes"] = bench.check ? Json() : Json(train::peak_rss_bytes());
   return json;
@@ -138,6 +136,33 @@ Json time_inference(const BenchArguments& bench, train::Trainer& trainer, const 
   Json json = describe(bench, program, threads);
   json.update(times);
   return json;
+}
+
+// The step on 1, 2, 4 … threads; those that are here are timed too, to see what the simulation is worth.
+Json simulate_scaling(const BenchArguments& bench, const data::Batch& batch, engine::Lanes& lanes) {
+  constexpr int kMostThreads = 64;
+  const auto phases = train::measure_scaling(bench.options(), batch, lanes, bench.steps);
+  Json rows = Json::array();
+  double one = 0;
+  for (int threads = 1; threads <= kMostThreads; threads *= 2) {
+    const double seconds = train::simulated_seconds(phases, engine::Lanes::layout_for(threads));
+    if (threads == 1) one = seconds;
+    Json row{{"threads", threads}, {"simulated_s", seconds}, {"speedup", one / seconds}, {"measured_s", nullptr}};
+    if (threads <= lanes.layout().wide) {
+      engine::Lanes team(threads);
+      train::Trainer trainer(bench.options(), team);
+      row["measured_s"] = time_steps(bench, [&] { trainer.step(batch, bench.optimizer.lr); })["median_s"];
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+void print_scaling(const Json& rows) {
+  fmt::print("{:>8} {:>14} {:>9} {:>12}\n", "threads", "simulated s", "speed-up", "measured s");
+  for (const Json& row : rows)
+    fmt::print("{:>8} {:>14.3f} {:>9.2f} {:>12}\n", row["threads"].get<int>(), row["simulated_s"].get<double>(), row["speedup"].get<double>(),
+               row["measured_s"].is_null() ? "" : fmt::format("{:.3f}", row["measured_s"].get<double>()));
 }
 
 // Prints the largest errors; all of them are in the result.
@@ -176,8 +201,8 @@ void print(const Json& json) {
 
 int run_bench(const Arguments& arguments) {
   BenchArguments bench;
-  App app("bench", "Times the training step or inference on random images in memory, or sums the fastest candidates of the step's tasks.");
-  bench.declare(*app);
+  App app("bench", "Times the training step or inference on random images in memory, sums the fastest candidates of the step's tasks, or simulates more threads.");
+  bench.declare(app);
   app.parse(arguments);
 
   engine::Lanes lanes(bench.compile.threads);
@@ -193,8 +218,13 @@ int run_bench(const Arguments& arguments) {
   if (bench.what == "step") json = time_training(bench, trainer, data.batch(), threads);
   if (bench.what == "infer") json = time_inference(bench, trainer, data.batch(), threads);
   if (bench.what == "floor") json = describe(bench, trainer.programs().training(bench.batch), threads);
+  if (bench.what == "scaling") {
+    json = describe(bench, trainer.programs().training(bench.batch), threads);
+    json["scaling"] = simulate_scaling(bench, data.batch(), lanes);
+  }
   if (bench.check) json["check"] = checked;
   if (!bench.json.to_stdout()) print(json);
+  if (!bench.json.to_stdout() && bench.what == "scaling") print_scaling(json["scaling"]);
   bench.json.write(json);
   return 0;
 }

@@ -81,10 +81,14 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
 }  // namespace
 
 std::span<const Command> commands() {
-  static const std::array<Command, 10> all{{
+  static const std::array<Command, 14> all{{
       {"train", "train a multi-exit network and write its run directory", run_train},
       {"eval", "accuracy of every exit and of the ensemble", run_eval},
+      {"predict", "the classes of image files", run_predict},
+      {"calibrate", "choose at which exits images may leave, by times measured here", run_calibrate},
       {"init", "write freshly initialised weights", run_init},
+      {"convert", "weights with the names that a PyTorch module expects", run_convert},
+      {"export", "a network as an ONNX file, or as a folder for a hub of models", run_export},
       {"plan", "print the compiled program, one line a task", run_plan},
       {"gradcheck", "prove the derivatives of ops and of the network", run_gradcheck},
       {"trace", "one training step with every value and gradient written to a file", run_trace},
@@ -168,6 +172,7 @@ void App::parse(const Arguments& arguments) {
     throw std::invalid_argument(fmt::format("{}; see {} --help", unknown.empty() ? sentence_of(error) : unknown,
                                             app_.get_name()));
   }
+  for (const auto& call : after_parsing_) call();
   leave_out_unset_switches();
   if (!dump_config_) return;
   std::fputs(config_text().c_str(), stdout);

@@ -5,6 +5,7 @@
 // of train/errors.hpp. Results go to stdout, everything else to stderr.
 #pragma once
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
@@ -22,10 +23,14 @@ struct Command {
 std::span<const Command> commands();
 
 int run_data(const Arguments& arguments);
+int run_calibrate(const Arguments& arguments);
+int run_predict(const Arguments& arguments);
 int run_report(const Arguments& arguments);
 int run_train(const Arguments& arguments);
 int run_eval(const Arguments& arguments);
 int run_init(const Arguments& arguments);
+int run_convert(const Arguments& arguments);
+int run_export(const Arguments& arguments);
 int run_plan(const Arguments& arguments);
 int run_info(const Arguments& arguments);
 int run_gradcheck(const Arguments& arguments);
@@ -46,6 +51,8 @@ class App {
 
   // Throws std::invalid_argument for a usage error, Answered where nothing is left to do.
   void parse(const Arguments& arguments);
+  // Called by parse() when all options have their values, before --dump-config and the answer; what it throws is a usage error.
+  void after_parsing(std::function<void()> call) { after_parsing_.push_back(std::move(call)); }
   // Every option as used, in the form that --config takes; those without a value are left out.
   std::string config_text() const;
 
@@ -54,6 +61,7 @@ class App {
   void leave_out_unset_switches();
 
   CLI::App app_;
+  std::vector<std::function<void()>> after_parsing_;
   bool dump_config_ = false;
 };
 

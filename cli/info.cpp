@@ -8,9 +8,10 @@
 
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
+#include "cli/step_arguments.hpp"
 #include "engine/onednn.hpp"
 #include "train/machine.hpp"
-#include "train/programs.hpp"
+#include "train/trainer.hpp"
 
 namespace autodidact::cli {
 namespace {
@@ -45,26 +46,31 @@ Json environment(const char* variable) {
   return value ? Json(value) : Json();
 }
 
-// Bytes for one training step of the given batch.
-Json forecast(const model::NetworkOptions& network, const model::Recipe& recipe, std::int64_t batch,
-              const train::ProgramOptions& how, engine::Lanes& lanes) {
-  train::Programs programs(network, recipe, lanes, how);
-  const engine::MemoryForecast memory = programs.training(batch).memory();
-  const auto numbers = static_cast<std::size_t>(programs.layout()->parameter_elements());
-  const auto statistics = static_cast<std::size_t>(programs.layout()->state_elements());
-  const std::size_t bytes = engine::bytes_of(engine::DType::f32);
-  Json json{{"model", network.model},
-            {"batch", batch},
-            {"parameters", programs.layout()->parameter_count()},
-            {"arena", memory.arena},
-            {"own", memory.own},
-            {"values", numbers * bytes},
-            {"gradients", numbers * bytes},
-            {"momentum", numbers * bytes},
-            {"statistics", 2 * statistics * bytes}};
+// Bytes for one training step of the given batch, by an optimizer that keeps second moments or not.
+Json forecast(const train::TrainerOptions& options, std::int64_t batch, bool second_moments, engine::Lanes& lanes) {
+  train::ProgramOptions how = options.programs;
+  const bool accumulates = options.micro_batches > 1;
+  if (accumulates) how.part = model::BatchPart::micro;
+  train::Programs programs(options.network, options.recipe, lanes, how);
+  const std::int64_t pieces = train::micro_batches(batch, options.micro_batches);
+  const engine::MemoryForecast memory = programs.training((batch + pieces - 1) / pieces).memory();
+  const engine::ParameterLayout& layout = *programs.layout();
+  const std::size_t width = engine::bytes_of(engine::DType::f32);
+  const std::size_t numbers = static_cast<std::size_t>(layout.parameter_elements()) * width;
+  const std::size_t statistics = static_cast<std::size_t>(layout.state_elements()) * width;
+  Json parts{{"arena", memory.arena},
+             {"own", memory.own},
+             {"values", numbers},
+             {"gradients", numbers},
+             {"accumulated", accumulates ? numbers : 0},
+             {"momentum", numbers},
+             {"second_moments", second_moments ? numbers : 0},
+             {"average", options.average_decay != 0 ? numbers + 2 * statistics : 0},
+             {"statistics", (accumulates ? 3 : 2) * statistics}};
   std::size_t total = 0;
-  for (const char* part : {"arena", "own", "values", "gradients", "momentum", "statistics"})
-    total += json[part].get<std::size_t>();
+  for (const auto& [part, bytes] : parts.items()) total += bytes.get<std::size_t>();
+  Json json{{"model", options.network.model}, {"batch", batch}, {"parameters", layout.parameter_count()}};
+  json.update(parts);
   json["total"] = total;
   return json;
 }
@@ -97,9 +103,10 @@ void print_memory(std::FILE* to, const Json& memory) {
   fmt::print(to, "\nmemory to train {} with batches of {}, in MB\n", text_of(memory["model"]), memory["batch"].dump());
   for (const auto& [part, text] :
        {std::pair{"arena", "activations, gradients of activations, scratch"}, {"own", "inputs, outputs, packed weights"},
-        {"values", "parameters"}, {"gradients", "gradients of parameters"}, {"momentum", "momentum"},
-        {"statistics", "running statistics and their staged copy"}, {"total", "without the data set and the code"}})
-    fmt::print(to, "  {:<11} {:>10.1f}  {}\n", part, megabytes(part), text);
+        {"values", "parameters"}, {"gradients", "gradients of parameters"},
+        {"accumulated", "their sum over micro-batches"}, {"momentum", "momentum, or the first moment"}, {"second_moments", "second moments"},
+        {"average", "averaged weights and statistics"}, {"statistics", "running statistics and their copies"}, {"total", "without the data set and the code"}})
+    if (memory[part] != 0) fmt::print(to, "  {:<14} {:>10.1f}  {}\n", part, megabytes(part), text);
 }
 }  // namespace
 
@@ -108,6 +115,8 @@ int run_info(const Arguments& arguments) {
   RecipeArguments recipe;
   ImageArguments images;
   JsonOutput json;
+  StepArguments step;
+  std::string optimizer = "sgd";
   std::int64_t batch = 128;
   CompileArguments compile;
   compile.choose = "fixed";  // quick; measured choices may differ a little
@@ -117,6 +126,8 @@ int run_info(const Arguments& arguments) {
   recipe.declare(*app);
   images.declare(*app);
   app->add_option("--batch", batch, "images a step, for the memory forecast")->check(CLI::Range(1, 1000000));
+  app->add_option("--optimizer", optimizer, "sgd, lars or adamw, which keeps second moments")->check(CLI::IsMember({"sgd", "lars", "adamw"}));
+  step.declare_memory(*app);
   compile.declare(*app);
   json.declare(*app);
   app.parse(arguments);
@@ -130,8 +141,13 @@ int run_info(const Arguments& arguments) {
   std::FILE* text = json.to_stdout() ? stderr : stdout;
   print_machine(text, info);
   if (!network.model.empty()) {
-    const model::Recipe loss = recipe.value();
-    info["memory"] = forecast(network.options(recipe, images.classes, images.channels, images.side), loss, batch, compile.programs(), lanes);
+    step.check(batch);
+    train::TrainerOptions training;
+    training.recipe = recipe.value();
+    training.network = network.options(recipe, images.classes, images.channels, images.side);
+    training.programs = compile.programs();
+    step.set(training);
+    info["memory"] = forecast(training, batch, optimizer == "adamw", lanes);
     print_memory(text, info["memory"]);
   }
   json.write(info);

@@ -19,6 +19,7 @@ int run_init(const Arguments& arguments) {
   app->add_option("--out", out, "file to write (safetensors)")->required();
   app->add_option("--seed", seed, "of the random numbers")->check(not_negative);
   network.declare(*app);
+  network.declare_initialisation(*app);
   recipe.declare(*app);
   images.declare(*app);
   app.parse(arguments);

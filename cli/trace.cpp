@@ -3,6 +3,7 @@
 
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
+#include "cli/optimizer_arguments.hpp"
 #include "data/error.hpp"
 #include "train/errors.hpp"
 #include "train/trace.hpp"
@@ -19,14 +20,15 @@ struct TraceArguments {
   std::string weights, batch, out, backend = "fast";
   bool as_trained = false;
 
-  void declare(CLI::App& app) {
+  void declare(App& arguments) {
+    CLI::App& app = *arguments;
     app.add_option("--weights", weights, "weights (safetensors)")->required();
     app.add_option("--batch", batch, "the batch (safetensors): images F32 N,C,H,W, normalised; labels I64 N")->required();
     app.add_option("--out", out, "file to write (safetensors)")->required();
     network.declare(app);
     app.add_option("--classes", images.classes, "number of classes")->check(CLI::Range(2, 1000000));
     recipe.declare(app);
-    optimizer.declare(app);
+    optimizer.declare(arguments);
     app.add_flag("--as-trained", as_trained,
                  "trace the program that train runs, fused and reusing memory, and write what survives; without it all is "
                  "kept, and --choose measure means direct");
@@ -52,7 +54,7 @@ train::TraceOptions options_of(const TraceArguments& trace, const train::ModelIn
   options.network.channels = images[1];
   options.network.image_height = images[2];
   options.network.image_width = images[3];
-  options.sgd = trace.optimizer.options();
+  options.optimizer = trace.optimizer.options();
   options.learning_rate = trace.optimizer.lr;
   options.backend = trace.backend == "reference" ? engine::Backend::reference : engine::Backend::fast;
   options.as_trained = trace.as_trained;
@@ -73,7 +75,7 @@ void require_channels(const TraceArguments& trace, const train::SafetensorsFile&
 int run_trace(const Arguments& arguments) {
   TraceArguments trace;
   App app("trace", "One training step on a given batch; writes every value, gradient and updated parameter, by name.");
-  trace.declare(*app);
+  trace.declare(app);
   leave_network_to_weights(*app);
   app.parse(arguments);
 

@@ -7,6 +7,11 @@
 #include "cli/arguments.hpp"
 #include "cli/augment_arguments.hpp"
 #include "cli/command.hpp"
+#include "cli/comparison_arguments.hpp"
+#include "cli/optimizer_arguments.hpp"
+#include "cli/source_arguments.hpp"
+#include "cli/step_arguments.hpp"
+#include "train/comparison_run.hpp"
 #include "train/progress.hpp"
 #include "train/run_record.hpp"
 #include "train/training_run.hpp"
@@ -20,10 +25,12 @@ struct TrainArguments {
   NetworkArguments network;
   RecipeArguments recipe;
   OptimizerArguments optimizer;
+  StepArguments step;
   CompileArguments compile;
   JsonOutput json;
   AugmentArguments augment;
-  std::string data, out, init_from, schedule = "recipe";
+  SourceArguments input;
+  std::string out, init_from, schedule = "recipe";
   int epochs = 250, warmup = 0;
   std::size_t batch = 128;
   std::uint64_t seed = 0;
@@ -32,8 +39,9 @@ struct TrainArguments {
   bool best_on_test = false, overwrite = false;
   std::string save_every, resume;
   int keep = 2;
+  ComparisonArguments comparison;
 
-  void declare(CLI::App& app);
+  void declare(App& arguments);
   void check() const;  // the mistakes that are seen without the data
   train::RunOptions options(const data::Source& source, std::string config_text) const;
 
@@ -43,13 +51,15 @@ struct TrainArguments {
   optim::ScheduleOptions schedule_options() const;
 };
 
-void TrainArguments::declare(CLI::App& app) {
-  app.add_option("--data", data,
-                 "fashion-mnist[:DIR], cifar100:DIR, cifar10:DIR, idx:DIR, synthetic[:N]")->required();
+void TrainArguments::declare(App& arguments) {
+  CLI::App& app = *arguments;
+  input.declare(app)->required();
   app.add_option("--out", out, "folder that the run writes")->required();
   network.declare(app);
+  network.declare_initialisation(app);
   recipe.declare(app);
-  optimizer.declare(app);
+  optimizer.declare(arguments);
+  step.declare(app);
   app.add_option("--epochs", epochs, "epochs")->check(CLI::Range(1, 1000000));
   app.add_option("--batch", batch, "images a step")->check(CLI::Range(2, 1000000));
   app.add_option("--seed", seed, "of everything random")->check(not_negative);
@@ -66,6 +76,7 @@ void TrainArguments::declare(CLI::App& app) {
   app.add_option("--resume", resume, "go on from a checkpoint; auto: the newest in --out, or a fresh start if there is none");
   app.add_option("--save-every", save_every, "steps (500) or minutes (30m) between checkpoints; default: once an epoch");
   app.add_option("--keep", keep, "newest checkpoints that stay, beside the best")->check(CLI::Range(1, 1000000));
+  comparison.declare(app);
   compile.declare(app);
   json.declare(app);
 }
@@ -84,6 +95,7 @@ optim::ScheduleOptions TrainArguments::schedule_options() const {
 void TrainArguments::check() const {
   (void)optim::Schedule(schedule_options());
   optim::check(optimizer.options());
+  step.check(static_cast<std::int64_t>(batch));
   augment.check();
   (void)train::parse_save_every(save_every);
   constexpr std::int64_t kAnyClasses = 2, kAnyChannels = 3, kAnySide = 32;
@@ -104,8 +116,9 @@ train::RunOptions TrainArguments::options(const data::Source& source, std::strin
   run.trainer.recipe = recipe.value();
   run.trainer.network = network.options(recipe, classes(source), source.channels, source.side);
   run.trainer.initialise.zero_init_residual = network.zero_init_residual;
-  run.trainer.sgd = optimizer.options();
+  run.trainer.optimizer = optimizer.options();
   run.trainer.programs = compile.programs();
+  step.set(run.trainer);
   run.trainer.seed = seed;
   if (compat) run.trainer.ensemble = train::Ensemble::deepest_three;
   run.info = train::describe(run.trainer.network, run.trainer.recipe.name);
@@ -115,27 +128,22 @@ train::RunOptions TrainArguments::options(const data::Source& source, std::strin
   run.schedule = schedule_options();
   run.epochs = epochs;
   run.batch = batch;
+  run.workers = input.workers;
   run.max_steps = max_steps;
   augment.set(run, source, compat);
   run.best_on_test = best_on_test || (compat && !validation.value_or(false));
   run.validation = validation.value_or(!run.best_on_test) ? data::Validation::held_out : data::Validation::none;
+  if (run.validation == data::Validation::held_out) run.info.validation_seed = seed;
   run.init_from = init_from;
   run.directory = out;
   run.existing = overwrite ? train::ExistingRun::overwrite : train::ExistingRun::refuse;
   run.resume = resume;
   run.save_every = train::parse_save_every(save_every);
   run.keep = keep;
+  run.data = input.data;
   run.config_text = std::move(config_text);
   if (json.to_stdout()) run.tables = stderr;
   return run;
-}
-
-nlohmann::ordered_json to_json(const train::ExitAccuracies& accuracies) {
-  nlohmann::ordered_json json;
-  const auto number = [](double value) { return std::isfinite(value) ? nlohmann::ordered_json(value) : nullptr; };
-  for (const double accuracy : accuracies.exits) json["exits"].push_back(number(accuracy));
-  json["ensemble"] = number(accuracies.ensemble);
-  return json;
 }
 
 std::string schedule_text(const optim::ScheduleOptions& schedule) {
@@ -163,10 +171,7 @@ void report(const train::RunOptions& run, const train::RunResult& result, const 
   if (!output.to_stdout())
     fmt::print("{}", train::exit_table(fmt::format("after {} steps, accuracy in %; best.safetensors is of epoch {}, picked on {}",
                                                    result.steps, result.best_epoch, train::judged_on(run)), {&row, 1}));
-  nlohmann::ordered_json json{{"steps", result.steps}, {"best_epoch", result.best_epoch}, {"best_on", train::judged_on(run)}};
-  json["test"] = to_json(result.test);
-  json["best"] = to_json(result.best);
-  output.write(json);
+  output.write(train::to_json(result));
 }
 
 constexpr int kSavedAfterSignal = 75;  // EX_TEMPFAIL: run me again
@@ -176,17 +181,47 @@ int end_by_signal(const train::RunOptions& run, const train::RunResult& result) 
                          (run.directory / "checkpoints").string()));
   return kSavedAfterSignal;
 }
+
+std::vector<train::PlannedRun> plan_of(const TrainArguments& arguments, const data::Source& source, const std::string& config_text) {
+  std::vector<train::PlannedRun> plan;
+  for (int i = 0; i < arguments.comparison.seeds.value_or(1); ++i)
+    for (const std::string& recipe : arguments.comparison.recipes()) {
+      TrainArguments one = arguments;
+      one.recipe.recipe = recipe;
+      one.seed = arguments.seed + static_cast<std::uint64_t>(i);
+      one.out = fmt::format("{}/{}-seed{}", arguments.out, recipe, one.seed);
+      train::RunOptions options = one.options(source, config_of_run(config_text, recipe, one.seed, one.out));
+      options.tables = stderr;  // what goes to stdout is the comparison
+      plan.push_back({recipe, one.seed, std::move(options)});
+    }
+  return plan;
+}
+
+int run_compare(const TrainArguments& arguments, const data::Source& source, const std::string& config_text) {
+  if (!source.test) throw std::invalid_argument("--compare judges on a test half, which this data has not");
+  engine::Lanes lanes(arguments.compile.threads);
+  const std::vector<train::PlannedRun> plan =
+      plan_of(arguments, source, train::describe_machine(lanes.layout().wide) + config_text);
+  const train::ComparisonResult result =
+      train::run_comparison(plan, source, lanes, [&](const train::PlannedRun& run) { announce(run.options, source, lanes); });
+  if (result.signal == 0) finish_comparison(arguments.out, arguments.comparison.seeds.value_or(1), result.runs, arguments.json);
+  else train::say(fmt::format("autodidact: saved after a signal with {} of {} runs done; --resume auto goes on with {}\n", result.runs.size(),
+                              plan.size(), arguments.out));
+  return result.signal == 0 ? 0 : kSavedAfterSignal;
+}
 }  // namespace
 
 int run_train(const Arguments& arguments) {
   TrainArguments train_arguments;
-  App app("train", "Trains a multi-exit network; writes metrics.jsonl, metrics.csv, config.toml, last.safetensors, best.safetensors, "
-                   "exits.svg and checkpoints into --out.");
-  train_arguments.declare(*app);
+  App app("train", "Trains a multi-exit network; writes metrics.jsonl, metrics.csv, events for TensorBoard, config.toml, last.safetensors, "
+                   "best.safetensors, exits.svg, confusion.json, result.json and checkpoints into --out.");
+  train_arguments.declare(app);
   app.parse(arguments);
+  train_arguments.comparison.check(*app, train_arguments.resume);
   train_arguments.check();
   std::signal(SIGPIPE, SIG_IGN);  // a reader of the progress that goes away must not end the training
-  const data::Source source = data::open_source(train_arguments.data);
+  const data::Source source = train_arguments.input.open();
+  if (train_arguments.comparison.wanted()) return run_compare(train_arguments, source, app.config_text());
   train::RunOptions run = train_arguments.options(source, app.config_text());
   engine::Lanes lanes(train_arguments.compile.threads);
   run.config_text.insert(0, train::describe_machine(lanes.layout().wide));

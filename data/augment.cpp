@@ -133,13 +133,22 @@ Augmentation::Augmentation(const Options& options, ImageShape shape,
   }
 }
 
+void Augmentation::load(const Dataset& dataset, std::size_t i, engine::Random& random) {
+  if (options_.random_crop && options_.kind != Augment::none)
+    dataset.copy_random_crop(i, random, image_.pixels);
+  else
+    dataset.copy_image(i, image_.pixels);
+}
+
 ConstBytes Augmentation::augment(engine::Random random) {
   const ImageShape shape = image_.shape;
   if (options_.kind == Augment::none) return image_.pixels;
-  const int top = draw(random, 2 * options_.border + 1);
-  const int left = draw(random, 2 * options_.border + 1);
-  crop(image_.pixels, scratch_, shape, top, left, options_.border, options_.fill);
-  image_.pixels.swap(scratch_);
+  if (!options_.random_crop) {
+    const int top = draw(random, 2 * options_.border + 1);
+    const int left = draw(random, 2 * options_.border + 1);
+    crop(image_.pixels, scratch_, shape, top, left, options_.border, options_.fill);
+    image_.pixels.swap(scratch_);
+  }
   if (random.chance(0.5)) flip(image_.pixels, shape);
   if (options_.kind == Augment::crop_flip) return image_.pixels;
 

@@ -7,6 +7,7 @@
 //             crop-flip-cutout  crop, flip, cutout, normalise
 //             seed              all, the policy AutoAugment's for CIFAR-10; seed:imagenet and seed:svhn take another
 //             randaugment:N,M   all, the policy RandAugment (2,9 where N,M is left out)
+//           random crop   where pictures are stored larger and the kind is not none (random_crop.hpp), in the place of:
 //           crop      a window of the image's own size out of the image with a border of `border` pixels of value `fill`; each of
 //                     the (2·border+1)² positions is equally likely
 //           flip      left to right with probability ½
@@ -14,8 +15,8 @@
 //           cutout    one square hole, half the height long (16 at 32 pixels), its centre uniform over the image, clipped at the
 //                     image's edge, filled with 0 before normalising (so black, not the mean)
 //           normalise y = (p/255 − mean[c]) / std[c], computed in f64 and rounded once
-// Draws     top, left, flip, the policy's, then the hole's row and column, from the Random given: a sample's picture depends on
-//           its key alone.
+// Draws     the random crop's or top, left; flip, the policy's, then the hole's row and column, from the Random given: a sample's
+//           picture depends on its key alone.
 // Shapes    bytes in C·H·W, f32 out C·H·W, plain.
 #pragma once
 #include <array>
@@ -40,6 +41,7 @@ struct AugmentOptions {
   std::uint8_t fill = 128;  // value of the border
   Policy policy = Policy::cifar10;
   RandAugment rand_augment = {};
+  bool random_crop = false;  // of the stored picture; the data's doing, not part of a kind's name
 };
 
 // One of the kinds above, as written there; anything else: std::invalid_argument with the list.
@@ -70,6 +72,8 @@ class Augmentation {
 
   // Where to put the bytes of the next sample: shape().bytes() of them.
   Bytes input() { return image_.pixels; }
+  // Puts sample i there, as it is or cropped at random; what follows draws on from `random`.
+  void load(const Dataset& dataset, std::size_t i, engine::Random& random);
 
   // Augments and normalises what lies in input(), which is used up. out: as many floats.
   void apply(engine::Random random, std::span<float> out);

@@ -64,9 +64,9 @@ Image make_contact_sheet(const Dataset& dataset, std::span<const std::uint32_t> 
     dataset.copy_image(samples[row], augmentation.input());
     sheet.place(augmentation.input(), static_cast<int>(row), 0);
     for (int epoch = 0; epoch < options.epochs; ++epoch) {
-      dataset.copy_image(samples[row], augmentation.input());
-      const engine::Random random(options.seed, engine::Purpose::augmentation,
-                                  static_cast<std::uint64_t>(epoch), samples[row]);
+      engine::Random random(options.seed, engine::Purpose::augmentation,
+                            static_cast<std::uint64_t>(epoch), samples[row]);
+      augmentation.load(dataset, samples[row], random);
       sheet.place(augmentation.augment(random), static_cast<int>(row), epoch + 1);
     }
   }

@@ -30,6 +30,11 @@ MemoryDataset::MemoryDataset(Content content) : content_(std::move(content)) {
   }
 }
 
+void Dataset::copy_random_crop(std::size_t i, engine::Random&,
+                               std::span<std::uint8_t> pixels) const {
+  copy_image(i, pixels);
+}
+
 void MemoryDataset::copy_image(std::size_t i, std::span<std::uint8_t> pixels) const {
   const std::size_t bytes = content_.shape.bytes();
   std::copy_n(content_.pixels.data() + i * bytes, bytes, pixels.data());
@@ -51,6 +56,20 @@ SubsetDataset::SubsetDataset(DatasetPointer whole, std::vector<std::uint32_t> in
           "index {} of a subset must be below the {} samples of the whole", index, whole_->size()));
     }
   }
+}
+
+std::vector<std::size_t> SubsetDataset::shards() const {
+  std::vector<std::size_t> sizes = whole_->shards();
+  if (!std::is_sorted(indices_.begin(), indices_.end())) return {};
+  auto from = indices_.begin();
+  std::size_t end = 0;
+  for (std::size_t& size : sizes) {
+    end += size;
+    const auto to = std::lower_bound(from, indices_.end(), end);
+    size = static_cast<std::size_t>(to - from);
+    from = to;
+  }
+  return sizes;
 }
 
 PaddedDataset::PaddedDataset(DatasetPointer inner, int border, std::uint8_t value)

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "data/image.hpp"
+#include "engine/random.hpp"
 
 namespace autodidact::data {
 
@@ -32,6 +33,13 @@ class Dataset {
   virtual std::int32_t label(std::size_t i) const = 0;
   // Where sample i comes from, in words: "train.bin.xz record 17".
   virtual std::string origin(std::size_t i) const = 0;
+
+  // As copy_image, but a random part of the picture (random_crop.hpp) where it is stored in a size of its own; else nothing is drawn.
+  virtual void copy_random_crop(std::size_t i, engine::Random& random,
+                                std::span<std::uint8_t> pixels) const;
+  // The samples of each file, in the order of their numbers, where a file is best read from front to end (shard_order.hpp); empty
+  // where any order is as good.
+  virtual std::vector<std::size_t> shards() const { return {}; }
 };
 
 using DatasetPointer = std::shared_ptr<const Dataset>;
@@ -75,8 +83,13 @@ class SubsetDataset final : public Dataset {
   void copy_image(std::size_t i, std::span<std::uint8_t> pixels) const override {
     whole_->copy_image(indices_[i], pixels);
   }
+  void copy_random_crop(std::size_t i, engine::Random& random,
+                        std::span<std::uint8_t> pixels) const override {
+    whole_->copy_random_crop(indices_[i], random, pixels);
+  }
   std::int32_t label(std::size_t i) const override { return whole_->label(indices_[i]); }
   std::string origin(std::size_t i) const override { return whole_->origin(indices_[i]); }
+  std::vector<std::size_t> shards() const override;  // empty unless the indices ascend
 
  private:
   DatasetPointer whole_;
@@ -94,6 +107,7 @@ class PaddedDataset final : public Dataset {
   void copy_image(std::size_t i, std::span<std::uint8_t> pixels) const override;
   std::int32_t label(std::size_t i) const override { return inner_->label(i); }
   std::string origin(std::size_t i) const override { return inner_->origin(i); }
+  std::vector<std::size_t> shards() const override { return inner_->shards(); }
 
  private:
   DatasetPointer inner_;

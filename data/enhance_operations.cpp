@@ -20,10 +20,6 @@ void blend_with_one(Bytes image, int degenerate, float factor) {
   for (std::uint8_t& p : image) p = table[p];
 }
 
-int luminance(int red, int green, int blue) {
-  return (19595 * red + 38470 * green + 7471 * blue + (1 << 15)) >> 16;
-}
-
 }  // namespace
 
 void adjust_color(Bytes image, ImageShape shape, double factor) {

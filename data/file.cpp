@@ -2,10 +2,13 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <memory>
 #include <system_error>
 
@@ -43,6 +46,13 @@ ArchivePointer new_reader() {
   throw DataError(fmt::format("{}: cannot be read beyond byte {} of its content: {}", path.string(),
                               offset, reason ? reason : "unknown reason"));
 }
+
+struct Descriptor {
+  int number;
+  ~Descriptor() {
+    if (number >= 0) ::close(number);
+  }
+};
 
 void check_ordinary(const fs::path& path) {
   std::error_code error;
@@ -96,6 +106,35 @@ std::vector<std::uint8_t> read_file(const fs::path& path, std::size_t max_bytes)
   if (!error && used < file_bytes) {
     throw DataError(fmt::format("{}: {} trailing bytes after its compressed content", path.string(),
                                 file_bytes - used));
+  }
+  return content;
+}
+
+std::vector<std::uint8_t> read_plain_file(const fs::path& path, std::size_t max_bytes) {
+  check_ordinary(path);
+  std::error_code error;
+  const std::uintmax_t size = fs::file_size(path, error);
+  if (!error && size > max_bytes) {
+    throw DataError(
+        fmt::format("{}: has {} bytes, at most {} are read", path.string(), size, max_bytes));
+  }
+  return read_part(path, 0, error ? 0 : static_cast<std::size_t>(size));
+}
+
+std::vector<std::uint8_t> read_part(const fs::path& path, std::uint64_t offset, std::size_t bytes) {
+  const auto fail = [&](const std::string& why) {
+    throw DataError(fmt::format("{}: cannot be read: {}", path.string(), why));
+  };
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.number < 0) fail(std::generic_category().message(errno));
+  std::vector<std::uint8_t> content(bytes);
+  for (std::size_t done = 0; done < bytes;) {
+    const ssize_t count = ::pread(file.number, content.data() + done, bytes - done,
+                                  static_cast<off_t>(offset + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail(std::generic_category().message(errno));
+    if (count == 0) fail(fmt::format("it ends before byte {}", offset + bytes));
+    done += static_cast<std::size_t>(count);
   }
   return content;
 }

@@ -21,6 +21,13 @@ inline constexpr std::size_t kMaxFileBytes = std::size_t{1} << 30;
 std::vector<std::uint8_t> read_file(const std::filesystem::path& path,
                                     std::size_t max_bytes = kMaxFileBytes);
 
+// The bytes as they lie there, never decompressed. DataError where the file is missing, is no
+// ordinary file, cannot be read, or has more than max_bytes.
+std::vector<std::uint8_t> read_plain_file(const std::filesystem::path& path, std::size_t max_bytes);
+// A part of it; also DataError where the file ends before.
+std::vector<std::uint8_t> read_part(const std::filesystem::path& path, std::uint64_t offset,
+                                    std::size_t bytes);
+
 // The first of the names, each tried as it is and with .gz and .xz, that is a file in the folder; empty path if none is.
 std::filesystem::path find_file(const std::filesystem::path& folder,
                                 std::span<const std::string> names);

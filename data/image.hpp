@@ -25,4 +25,9 @@ struct Image {
   std::vector<std::uint8_t> pixels;
 };
 
+// The grey of a colour, 0 … 255: ITU-R 601-2 in whole numbers, as Pillow rounds it.
+inline int luminance(int red, int green, int blue) {
+  return (19595 * red + 38470 * green + 7471 * blue + (1 << 15)) >> 16;
+}
+
 }  // namespace autodidact::data

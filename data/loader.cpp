@@ -8,6 +8,7 @@
 #include <stop_token>
 #include <utility>
 
+#include "data/shard_order.hpp"
 #include "engine/random.hpp"
 
 namespace autodidact::data {
@@ -43,9 +44,9 @@ class Loader::Worker {
       if (stop.stop_requested() || loader_.restarting_) return;
       const std::size_t position = plan.begin(index) + i;
       const std::size_t sample = order_.empty() ? position : order_[position];
-      loader_.dataset_->copy_image(sample, augmentation_.input());
-      augmentation_.apply({loader_.options_.seed, engine::Purpose::augmentation, epoch, sample},
-                          {slot.images.get() + i * floats, floats});
+      engine::Random random(loader_.options_.seed, engine::Purpose::augmentation, epoch, sample);
+      augmentation_.load(*loader_.dataset_, sample, random);
+      augmentation_.apply(random, {slot.images.get() + i * floats, floats});
       slot.labels[i] = loader_.dataset_->label(sample);
     }
     slot.batch = {
@@ -71,8 +72,11 @@ class Loader::Worker {
   void sort_out(std::uint64_t epoch) {
     if (loader_.options_.order == Order::sequential || (!order_.empty() && epoch == order_epoch_))
       return;
-    order_ = engine::permutation(loader_.options_.seed, engine::Purpose::order, epoch,
-                                 loader_.plan_.samples());
+    const std::vector<std::size_t> shards = loader_.dataset_->shards();
+    const std::uint64_t seed = loader_.options_.seed;
+    order_ = shards.empty()
+                 ? engine::permutation(seed, engine::Purpose::order, epoch, loader_.plan_.samples())
+                 : shard_order(shards, seed, epoch);
     order_epoch_ = epoch;
   }
 

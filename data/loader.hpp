@@ -1,8 +1,9 @@
 // data/loader.hpp: batches, made ahead of the step by background threads.
 //
 // A ring of batches is filled by workers while the consumer computes. What a batch holds is a function of (seed, epoch, batch)
-// alone: the order is permutation(seed, Purpose::order, epoch), sample i of the dataset is augmented with
-// Random(seed, Purpose::augmentation, epoch, i), batch b is mixed with Random(seed, Purpose::mixing, epoch, b). So the number of workers, their timing and restarts change nothing.
+// alone: the order is permutation(seed, Purpose::order, epoch), or shard_order where a dataset has shards; sample i of the dataset is
+// cropped and augmented with Random(seed, Purpose::augmentation, epoch, i), batch b is mixed with Random(seed, Purpose::mixing, epoch,
+// b). So the number of workers, their timing and restarts change nothing.
 //
 //   for (std::uint64_t epoch = 0; epoch < epochs; ++epoch) {
 //     loader.start(epoch);                                       // free: the loader has already gone on to the next epoch

@@ -61,6 +61,8 @@ void swap_box(const Mix& mix, std::span<float> first, std::span<float> second, I
 void check_mixing(const MixingOptions& options) {
   check("mixup", options.mixup);
   check("CutMix", options.cutmix);
+  const double p = options.cutmix_probability;
+  if (!(p >= 0 && p <= 1)) throw std::invalid_argument(fmt::format("the probability of CutMix must be 0 to 1, got {}", p));
 }
 
 double draw_beta(double a, engine::Random& random) {
@@ -73,6 +75,7 @@ Mix draw_mix(const MixingOptions& options, ImageShape shape, engine::Random rand
   if (!options.any()) return mix;
   const bool even = random.chance(0.5);
   mix.box = options.mixup > 0 && options.cutmix > 0 ? even : options.cutmix > 0;
+  if (mix.box && options.cutmix_probability < 1 && !random.chance(options.cutmix_probability)) return {};
   mix.weight = draw_beta(mix.box ? options.cutmix : options.mixup, random);
   if (!mix.box) return mix;
 

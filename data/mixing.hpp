@@ -7,8 +7,9 @@
 //   CutMix    a box of sides H·√(1−λ) and W·√(1−λ), its centre uniform over the picture, clipped at the edge, is swapped between the
 //             two; λ is then what is left, 1 − box area / (H·W)
 //   loss      λ·CE(z, y_n) + (1−λ)·CE(z, y_{N−1−n}): labels, second labels and the weight of the first
-// Where both are asked for, each batch takes one of them by an even chance. A picture in the middle of an odd batch is its own pair.
-// Draws     (seed, Purpose::mixing, epoch, batch): which, λ, the box's centre.
+// Where both are asked for, each batch takes one of them by an even chance. A batch that takes CutMix gets it with probability p; else
+// it stays as it is. A picture in the middle of an odd batch is its own pair.
+// Draws     (seed, Purpose::mixing, epoch, batch): which, whether (where p < 1), λ, the box's centre.
 #pragma once
 #include <span>
 
@@ -20,6 +21,7 @@ namespace autodidact::data {
 // A of Beta(A,A): small ones leave most batches nearly as they are, 1 makes all λ equally likely. 0: not at all.
 struct MixingOptions {
   double mixup = 0, cutmix = 0;  // each 0 or 0.001 … 1000
+  double cutmix_probability = 1;  // p, 0 … 1
   bool any() const { return mixup > 0 || cutmix > 0; }
 };
 // std::invalid_argument where a number is out of range.

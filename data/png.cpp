@@ -3,15 +3,16 @@
 #include <fmt/format.h>
 #include <png.h>
 
-#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <new>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "data/error.hpp"
 #include "data/file.hpp"
+#include "data/image_file.hpp"
 
 namespace autodidact::data {
 
@@ -105,7 +106,7 @@ class Reader {
 
   Image read() {
     check(read_header(png_, info_));
-    check_size(png_get_image_width(png_, info_), png_get_image_height(png_, info_));
+    check_image_size(name_, png_get_image_width(png_, info_), png_get_image_height(png_, info_));
     check_promise();
     check(start_pixels(png_, info_));
     const int channels = png_get_channels(png_, info_);
@@ -125,21 +126,12 @@ class Reader {
       throw DataError(
           fmt::format("{}: {} trailing bytes after the PNG", name_, source_.file.size() - source_.at));
     }
-    return {shape, planes_of(interleaved, shape)};
+    return {shape, planes_of(std::move(interleaved), shape)};
   }
 
  private:
   void check(bool went_well) const {
     if (!went_well) throw DataError(fmt::format("{}: damaged PNG: {}", name_, source_.fault));
-  }
-
-  void check_size(std::uint32_t width, std::uint32_t height) const {
-    if (std::max(width, height) <= kMaxPngSide &&
-        static_cast<std::size_t>(width) * height <= kMaxPngPixels) {
-      return;
-    }
-    throw DataError(fmt::format("{}: {}×{} pixels, at most {} a side and {} in all are read", name_,
-                                width, height, kMaxPngSide, kMaxPngPixels));
   }
 
   // A few bytes may not make us allocate a large picture.
@@ -152,18 +144,6 @@ class Reader {
                                 png_get_image_height(png_, info_)));
   }
 
-  static std::vector<std::uint8_t> planes_of(std::vector<std::uint8_t>& interleaved,
-                                             ImageShape shape) {
-    if (shape.channels == 1) return std::move(interleaved);
-    std::vector<std::uint8_t> planes(shape.bytes());
-    const auto channels = static_cast<std::size_t>(shape.channels);
-    for (std::size_t c = 0; c < channels; ++c) {
-      std::uint8_t* plane = planes.data() + c * shape.plane();
-      for (std::size_t i = 0; i < shape.plane(); ++i) plane[i] = interleaved[i * channels + c];
-    }
-    return planes;
-  }
-
   const std::string& name_;
   Source source_;
   png_structp png_ = nullptr;
@@ -172,8 +152,12 @@ class Reader {
 
 }  // namespace
 
+bool is_png(ConstBytes file) {
+  return file.size() >= kSignatureBytes && png_sig_cmp(file.data(), 0, kSignatureBytes) == 0;
+}
+
 Image decode_png(ConstBytes file, const std::string& name) {
-  if (file.size() < kSignatureBytes || png_sig_cmp(file.data(), 0, kSignatureBytes) != 0) {
+  if (!is_png(file)) {
     throw DataError(fmt::format("{}: is not a PNG file", name));
   }
   check_chunks(file, name);
@@ -181,7 +165,7 @@ Image decode_png(ConstBytes file, const std::string& name) {
 }
 
 Image read_png(const std::filesystem::path& path) {
-  return decode_png(read_file(path, kMaxPngFileBytes), path.string());
+  return decode_png(read_file(path, kMaxImageFileBytes), path.string());
 }
 
 std::string encode_png(const Image& image) {

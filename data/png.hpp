@@ -3,7 +3,7 @@
 // Read are PNGs of every colour type and depth, interlaced or not: grey ones as one channel, palettes and colours as three; 16 bits
 // are cut to their upper 8, transparency is dropped (not laid over a colour), gamma and colour profiles are ignored, all as
 // Pillow's convert("L") and convert("RGB") do for such files.
-// Files are untrusted: the sides are compared with the limits before anything of the image's size is allocated, chunks that are not
+// Files are untrusted: the sides are compared with the limits of image_file.hpp before anything of the image's size is allocated, chunks that are not
 // pixels may take 8 MB when unpacked, and a file is refused, not repaired, where it ends early, goes on after its end, or a checksum is wrong.
 #pragma once
 #include <filesystem>
@@ -13,9 +13,7 @@
 
 namespace autodidact::data {
 
-inline constexpr int kMaxPngSide = 16384;                           // pixels
-inline constexpr std::size_t kMaxPngPixels = std::size_t{1} << 26;  // 8192 × 8192
-inline constexpr std::size_t kMaxPngFileBytes = std::size_t{1} << 28;
+bool is_png(ConstBytes file);  // by its first bytes
 
 // DataError naming the file where it is missing, no PNG, damaged, or above a limit.
 Image read_png(const std::filesystem::path& path);

@@ -13,6 +13,7 @@
 #include "data/cifar.hpp"
 #include "data/error.hpp"
 #include "data/idx.hpp"
+#include "data/image_source.hpp"
 #include "data/synthetic.hpp"
 
 namespace autodidact::data {
@@ -21,7 +22,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kKinds =
-    "cifar10:DIR, cifar100:DIR, fashion-mnist[:DIR], idx:DIR, synthetic[:N]";
+    "cifar10:DIR, cifar100:DIR, fashion-mnist[:DIR], idx:DIR, folder:DIR, tar:DIR, synthetic[:N]";
 constexpr std::string_view kFashionFolder = "/usr/share/datasets/fashion-mnist";
 
 // Reads one half; the names of the classes are given once they are known.
@@ -114,21 +115,38 @@ Source read_halves(Parts parts, bool one_file, std::optional<Normalisation> know
   return source;
 }
 
+void require_as_they_are(std::string_view specification, const SourceOptions& options) {
+  if (!options.size && !options.resize && !options.grey) return;
+  throw std::invalid_argument(fmt::format(
+      "--data {}: a size, --resize and --grey are for folder: and tar: only", specification));
+}
+
 }  // namespace
 
-Source open_source(std::string_view specification, Parts parts) {
+Source open_source(std::string_view specification, Parts parts, const SourceOptions& options) {
   const std::size_t colon = specification.find(':');
   const std::string_view kind = specification.substr(0, colon);
   std::string_view rest = colon == std::string_view::npos ? "" : specification.substr(colon + 1);
 
   if (kind == "synthetic") {
-    const SyntheticOptions options = parse_synthetic(specification, rest);
+    require_as_they_are(specification, options);
+    const SyntheticOptions synthetic = parse_synthetic(specification, rest);
     return read_halves(parts, false, {},
-                       [&](Half half, auto) { return make_synthetic(options, half); });
+                       [&](Half half, auto) { return make_synthetic(synthetic, half); });
+  }
+  if ((kind == "folder" || kind == "tar") && !rest.empty()) {
+    const auto format = kind == "folder" ? ImageSource::Format::folder : ImageSource::Format::tar;
+    ImageSource images(format, std::string(rest), parts, options);
+    Source source = read_halves(parts, images.has_one_half(), images.normalisation(),
+                                [&](Half half, std::vector<std::string> class_names) {
+                                  return images.read(half, std::move(class_names));
+                                });
+    images.describe(source);
+    return source;
   }
   const bool cifar = kind == "cifar10" || kind == "cifar100";
   const bool fashion = kind == "fashion-mnist";
-  if (!cifar && !fashion && kind != "idx") {
+  if (!cifar && !fashion && kind != "idx" && kind != "folder" && kind != "tar") {
     throw std::invalid_argument(
         fmt::format("unknown data \"{}\", expected one of {}", specification, kKinds));
   }
@@ -137,6 +155,7 @@ Source open_source(std::string_view specification, Parts parts) {
     throw std::invalid_argument(
         fmt::format("--data {}: expected a folder, {}:DIR", specification, kind));
   }
+  require_as_they_are(specification, options);
   const fs::path location(rest);
   std::error_code error;
   const bool one_file = fs::is_regular_file(location, error);

@@ -3,6 +3,8 @@
 //   cifar10:DIR  cifar100:DIR     binary records, see cifar.hpp; or one .bin file
 //   fashion-mnist[:DIR]           IDX files, by default where Debian's dataset-fashion-mnist puts them
 //   idx:DIR                       IDX files of the MNIST family, see idx.hpp; or a prefix, or one file of images
+//   folder:DIR                    PNG and JPEG files in DIR/train/CLASS and DIR/test/CLASS, see image_source.hpp
+//   tar:DIR  tar:PATTERN          the same in shards, see tar_shards.hpp
 //   synthetic[:N,side=32,channels=3,classes=10,seed=0]   N training samples made up, see synthetic.hpp; each may be left out
 //
 // One file instead of a folder is one half only: what is trained on, or, where only testing is asked for, what is tested on.
@@ -11,6 +13,8 @@
 // Errors: std::invalid_argument for a malformed specification (unknown kinds are answered with the list), DataError for what is
 // wrong with the files.
 #pragma once
+#include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +22,7 @@
 
 #include "data/augment.hpp"
 #include "data/dataset.hpp"
+#include "data/image_index.hpp"
 #include "data/normalisation.hpp"
 
 namespace autodidact::data {
@@ -31,12 +36,36 @@ struct Source {
   int channels = 0;
   int side = 0;  // pixels, the border included
   std::vector<std::string> class_names;
-  // CIFAR's by name, else measured on the training half before any border is added; so absent with Parts::test_only for others.
+  // CIFAR's by name, ImageNet's for folders and shards, else measured on the training half before any border is added; so absent
+  // with Parts::test_only for others.
   std::optional<Normalisation> normalisation;
   Augment default_augment = Augment::crop_flip;  // none for IDX
+
+  // Of folders and shards of images; otherwise null and false.
+  std::shared_ptr<const ImageIndex> train_index = nullptr, test_index = nullptr;
+  bool random_crop =
+      false;  // training shows random parts of the images, AugmentOptions::random_crop
 };
 
-// Reads the files into memory. Parts::test_only does not touch the training half's pixels (xz takes seconds there).
-Source open_source(std::string_view specification, Parts parts = Parts::train_and_test);
+// How folders and shards of images are read; for other data nothing may be set that changes images.
+struct SourceOptions {
+  std::optional<int> size = {};           // pixels a side; without: as they are, all of one size
+  std::optional<int> size_if_mixed = {};  // where they are not, and no size is given
+  std::optional<int> resize =
+      {};  // of the short side before the middle is cut out; without: usual_resize(size)
+  bool random_crop =
+      true;           // what training sees of images that are brought to a size; else the middle
+  bool grey = false;  // one channel, not three
+  std::vector<std::string> class_names =
+      {};  // of the network that is tested; without: those of the data
+  OnBad on_bad = OnBad::stop;
+  std::filesystem::path cache_folder = {};  // of the index; empty: none is kept
+  Say say = [](const std::string&) {};
+};
+
+// Reads the files into memory, but images of folders and shards only when they are asked for. Parts::test_only does not touch the
+// training half's pixels (xz takes seconds there).
+Source open_source(std::string_view specification, Parts parts = Parts::train_and_test,
+                   const SourceOptions& options = {});
 
 }  // namespace autodidact::data

@@ -54,7 +54,7 @@ void Executor::run(Program& program, ParameterStore& store, StepFlags flags) {
     task_ms_.assign(program.tasks().size(), std::numeric_limits<double>::max());
   store.stage();
   for (const Phase& phase : program.phases()) run_phase(program, phase, flags);
-  program.packed_version = store.version();
+  if (!flags.forward_only) program.packed_version = store.version();  // else weights that backward reads are still to be packed
   if (merged_arena_ != arena_.data()) merge_pages();  // all of it has been used once
   merged_arena_ = arena_.data();
 }

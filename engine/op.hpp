@@ -142,7 +142,7 @@ struct Query {
   Mode mode = Mode::train;
   Precision precision = Precision::f32;
   std::vector<Shape> inputs = {}, outputs = {};
-  std::vector<bool> needs_gradient = {};     // per input: must its gradient be written?
+  std::vector<bool> needs_gradient = {};     // per input: must its gradient be written? (forward: later?)
   std::vector<std::int64_t> blocks{1};       // channel blocks to offer for rank-4 values; kChannelsLast for b = C
   int d_output_summands = 1;
   int threads = 1;

@@ -75,8 +75,13 @@ ParameterStore::ParameterStore(std::shared_ptr<const ParameterLayout> layout, DT
   make(Section::states, states);
   make(Section::staged_states, states);
   if (!learning) return;
-  make(Section::gradients, parameters);
-  make(Section::momentum, parameters);
+  add(Section::gradients);
+  add(Section::momentum);
+}
+
+void ParameterStore::add(Section section) {
+  const auto bytes = static_cast<std::size_t>(layout_->parameter_elements()) * bytes_of(master_);
+  if (!has(section)) sections_[static_cast<std::size_t>(section)] = allocate_zeros(bytes);
 }
 
 std::byte* ParameterStore::data(Section section) {
@@ -113,9 +118,13 @@ void ParameterStore::stage() {
 }
 
 void ParameterStore::commit() {
+  commit_states();
+  touched();
+}
+
+void ParameterStore::commit_states() {
   const auto bytes = static_cast<std::size_t>(layout_->state_elements()) * bytes_of(master_);
   if (bytes) std::memcpy(data(Section::states), data(Section::staged_states), bytes);
-  touched();
 }
 
 void ParameterStore::touched() { version_ = next_version(); }

@@ -2,8 +2,8 @@
 //
 // A ParameterLayout gives each parameter and each running statistic of a Graph an offset, parameters in reverse order of
 // declaration (so that the gradients that backward finishes first lie together: ranges of it are all-reduce buckets).
-// A ParameterStore holds values, gradients, momentum and statistics for a layout, plain and row-major (OIHW), f32, or
-// f64 under the reference backend. One store serves many programs: each binds it when it runs.
+// A ParameterStore holds values, gradients, what an optimizer keeps of them and statistics for a layout, plain and row-major (OIHW),
+// f32, or f64 under the reference backend. One store serves many programs: each binds it when it runs.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -43,7 +43,10 @@ class ParameterLayout {
   std::int64_t parameter_elements_ = 0, state_elements_ = 0;
 };
 
-enum class Section : std::uint8_t { values, gradients, momentum, states, staged_states };
+// The last two are there only where add() made them: second moments of an optimizer that has them, and the sum of the gradients of the
+// micro-batches done so far.
+enum class Section : std::uint8_t { values, gradients, momentum, states, staged_states, second_moments, accumulated };
+inline constexpr std::size_t kSections = 7;
 
 class ParameterStore {
  public:
@@ -53,6 +56,9 @@ class ParameterStore {
   const ParameterLayout& layout() const { return *layout_; }
   const std::shared_ptr<const ParameterLayout>& shared_layout() const { return layout_; }
   DType master() const { return master_; }
+  // Gives it one of the sections of parameters, all zeros, if it has not got it.
+  void add(Section section);
+  bool has(Section section) const { return data(section) != nullptr; }
   std::byte* data(Section section);
   const std::byte* data(Section section) const;
 
@@ -68,6 +74,8 @@ class ParameterStore {
   // A step is published, not just run: staged statistics become the statistics, and the version changes. Or nothing does.
   void stage();    // staged ← states: at the start of a step
   void commit();   // states ← staged, new version
+  // states ← staged between the micro-batches of one step: values are what they were, and so is the version.
+  void commit_states();
   void discard() { stage(); }
   std::uint64_t version() const { return version_; }  // unique in the process
   void touched();                                     // whoever wrote values says so: new version
@@ -75,7 +83,7 @@ class ParameterStore {
  private:
   std::shared_ptr<const ParameterLayout> layout_;
   DType master_;
-  Memory sections_[5];
+  Memory sections_[kSections];
   std::uint64_t version_ = 0;
 };
 }  // namespace autodidact::engine

@@ -26,11 +26,12 @@ double element(const void* data, DType type, std::int64_t i) {
   return 0;
 }
 
-// Where element (n, c, pixel) of a rank-4 value lies.
-std::int64_t blocked_index(const TensorType& type, std::int64_t n, std::int64_t c,
-                           std::int64_t pixel) {
+// Where element i of the plain layout lies.
+std::int64_t memory_index(const TensorType& type, std::int64_t i) {
   const std::int64_t b = type.format.block;
+  if (type.shape.rank() != 4 || b == 1) return i;
   const std::int64_t pixels = type.shape[2] * type.shape[3];
+  const std::int64_t pixel = i % pixels, c = i / pixels % type.shape[1], n = i / pixels / type.shape[1];
   return ((n * type.channel_blocks() + c / b) * pixels + pixel) * b + c % b;
 }
 }  // namespace
@@ -123,12 +124,23 @@ void Program::set(std::string_view name, std::span<const double> numbers) {
                                             terminal.type.shape.count(),
                                             terminal.type.shape.text(), numbers.size()));
   void* data = address(terminal.place);
+  const TensorType& type = terminal.type;
   for (std::size_t i = 0; i < numbers.size(); ++i) {
-    if (terminal.type.dtype == DType::f64) static_cast<double*>(data)[i] = numbers[i];
-    if (terminal.type.dtype == DType::f32) static_cast<float*>(data)[i] = static_cast<float>(numbers[i]);
-    if (terminal.type.dtype == DType::s32)
-      static_cast<std::int32_t*>(data)[i] = static_cast<std::int32_t>(numbers[i]);
+    const std::int64_t at = memory_index(type, static_cast<std::int64_t>(i));
+    if (type.dtype == DType::f64) static_cast<double*>(data)[at] = numbers[i];
+    if (type.dtype == DType::f32) static_cast<float*>(data)[at] = static_cast<float>(numbers[i]);
+    if (type.dtype == DType::s32) static_cast<std::int32_t*>(data)[at] = static_cast<std::int32_t>(numbers[i]);
   }
+}
+
+std::span<std::byte> Program::bytes(std::string_view name) {
+  const Terminal& terminal = find(inputs_.contains(name) ? inputs_ : outputs_, name);
+  return {static_cast<std::byte*>(address(terminal.place)), terminal.type.bytes()};
+}
+
+void Program::require_plain(std::string_view name, const TensorType& type) {
+  if (type.layout_text() != "plain")
+    throw std::invalid_argument(fmt::format("{} is {}, not plain", name, type.layout_text()));
 }
 
 std::span<const float> Program::view(std::string_view name) const {
@@ -145,16 +157,8 @@ std::vector<double> Program::get(std::string_view name) const {
   const TensorType& type = terminal.type;
   const void* data = address(terminal.place);
   std::vector<double> numbers(static_cast<std::size_t>(type.shape.count()));
-  if (type.shape.rank() != 4 || type.format.block == 1) {
-    for (std::size_t i = 0; i < numbers.size(); ++i)
-      numbers[i] = element(data, type.dtype, static_cast<std::int64_t>(i));
-    return numbers;
-  }
-  std::size_t i = 0;
-  for (std::int64_t n = 0; n < type.shape[0]; ++n)
-    for (std::int64_t c = 0; c < type.shape[1]; ++c)
-      for (std::int64_t p = 0; p < type.shape[2] * type.shape[3]; ++p)
-        numbers[i++] = element(data, type.dtype, blocked_index(type, n, c, p));
+  for (std::size_t i = 0; i < numbers.size(); ++i)
+    numbers[i] = element(data, type.dtype, memory_index(type, static_cast<std::int64_t>(i)));
   return numbers;
 }
 }  // namespace autodidact::engine

@@ -94,10 +94,13 @@ class Program {
   template <class T>
   std::span<T> input(std::string_view name) {
     const Terminal& terminal = find(inputs_, name);
+    require_plain(name, terminal.type);
     return {static_cast<T*>(address(terminal.place)),
             static_cast<std::size_t>(terminal.type.shape.count())};
   }
-  // Writes an input from numbers of any type, plain layout.
+  // An input or an output as it lies in memory, whatever its type and format: one sample after another.
+  std::span<std::byte> bytes(std::string_view name);
+  // Writes an input from numbers of any type, in the order of the plain layout.
   void set(std::string_view name, std::span<const double> numbers);
   // Reads an output as doubles in plain layout, whatever its type and format.
   std::vector<double> get(std::string_view name) const;
@@ -120,6 +123,7 @@ class Program {
   std::shared_ptr<Replay> replay;
 
  private:
+  static void require_plain(std::string_view name, const TensorType& type);
   static const Terminal& find(const std::map<std::string, Terminal, std::less<>>& terminals,
                               std::string_view name);
   void* address(const Place& place) const;

@@ -215,15 +215,16 @@ struct Share {
   }
 };
 
-Lanes::Layout choose_layout(int threads) {
-  Lanes::Layout layout;
+}  // namespace
+
+Lanes::Layout Lanes::layout_for(int threads) {
+  Layout layout;
   layout.wide = threads;
   // Three branches hang on the trunk. Up to six cores they share lanes of one thread; above, each has a third.
   layout.narrow_size = std::max(1, threads >= 6 ? threads / 3 : 1);
   layout.narrow_count = std::min(threads / layout.narrow_size, kMostNarrow);
   return layout;
 }
-}  // namespace
 
 int allowed_cores() {
   cpu_set_t mask;
@@ -257,7 +258,7 @@ struct Lanes::Implementation {
 };
 
 Lanes::Lanes(int threads) : implementation_(std::make_unique<Implementation>()) {
-  layout_ = choose_layout(threads > 0 ? std::min(threads, allowed_cores()) : allowed_cores());
+  layout_ = layout_for(threads > 0 ? std::min(threads, allowed_cores()) : allowed_cores());
   auto& lanes = *implementation_;
   const auto prove = [](const Driver& driver, int size) {
     if (driver.team() != size)

@@ -49,6 +49,8 @@ class Lanes {
     int narrow_size = 1;  // size of every narrow lane
     int narrow_count = 1; // narrow_size × narrow_count ≤ wide
   };
+  // What so many threads are divided into.
+  static Layout layout_for(int threads);
   // threads ≤ 0: all allowed cores. Throws std::runtime_error if a lane does not get its threads (OMP_THREAD_LIMIT …).
   explicit Lanes(int threads = 0);
   ~Lanes();

@@ -18,8 +18,8 @@ namespace {
 
 class LossBuilder {
  public:
-  LossBuilder(Graph& graph, const Network& network, const Recipe& recipe)
-      : graph_(graph), network_(network), recipe_(recipe) {
+  LossBuilder(Graph& graph, const Network& network, const Recipe& recipe, BatchPart part)
+      : graph_(graph), network_(network), recipe_(recipe), part_(part) {
     // Any batch will do: only the names count here.
     for (const auto& [name, value] : loss_scalars(recipe, 1))
       scalars_[name] = graph.input(name, {}, Role::scalar);
@@ -73,7 +73,14 @@ class LossBuilder {
     if (!norm)
       return squares;  // a sum over samples: ranks and micro-batches add up behind the loss
     const ValueId sum = apply(graph_, steps + ".sum", ops::CollectiveSum(), {squares});
-    return apply(graph_, term, ops::Root(), {sum});
+    return apply(graph_, term, ops::Root(), {part_ == BatchPart::micro ? of_whole_batch(k, sum, steps) : sum});
+  }
+
+  ValueId of_whole_batch(int k, ValueId sum, const std::string& steps) {
+    graph_.output(fmt::format("squares/{}", k), sum);
+    const ValueId elsewhere = graph_.input(fmt::format("scalar/squares_elsewhere/{}", k), {}, Role::scalar);
+    const ValueId one = scalar("scalar/weight_teacher");
+    return apply(graph_, steps + ".whole", ops::WeightedSum(2), {sum, elsewhere, one, one});
   }
 
   ValueId total() {
@@ -90,13 +97,14 @@ class LossBuilder {
   Graph& graph_;
   const Network& network_;
   const Recipe& recipe_;
+  BatchPart part_;
   std::map<std::string, ValueId> scalars_;
   ValueId labels_, second_labels_;
   std::vector<ValueId> terms_, weights_;
 };
 }  // namespace
 
-ValueId add_distillation_loss(Graph& graph, const Network& network, const Recipe& recipe) {
+ValueId add_distillation_loss(Graph& graph, const Network& network, const Recipe& recipe, BatchPart part) {
   check(recipe);
   if (recipe.branches && !network.options.branches)
     throw std::invalid_argument(fmt::format(
@@ -106,7 +114,7 @@ ValueId add_distillation_loss(Graph& graph, const Network& network, const Recipe
       throw std::invalid_argument(
           fmt::format("recipe {} needs an adaptation layer for exit {}, and this network has none",
                       recipe.name, k));
-  return LossBuilder(graph, network, recipe).build();
+  return LossBuilder(graph, network, recipe, part).build();
 }
 
 std::map<std::string, double> loss_scalars(const Recipe& recipe, std::int64_t total_batch,

@@ -8,6 +8,11 @@
 //   loss/total       the loss of the graph
 // Terms of exit k = 1 … 3 carry the tag of exit k; loss/ce/4 and loss/total are the trunk's.
 //
+// Of a micro-batch, which is a part of the batch, the norm has one node more, feature_distanceK.whole, which adds the input
+// scalar/squares_elsewhere/K: the squares of all other micro-batches. feature_distanceK.sum is then an output, squares/K, so that a
+// sweep forward over all of them can find those sums. The gradient is that of the whole batch: what is elsewhere does not depend on
+// these samples.
+//
 // Inputs: labels, second_labels (N), equal where no two images are mixed; and the scalars of loss_scalars().
 #pragma once
 #include <cstdint>
@@ -20,10 +25,13 @@
 
 namespace autodidact::model {
 
+// Which part of a batch the samples of a graph are: all of it, or a micro-batch.
+enum class BatchPart : std::uint8_t { whole, micro };
+
 // Adds the loss behind the network's exits; returns loss/total. Throws std::invalid_argument if the network lacks the branches or
 // adaptation layers that the recipe needs.
 engine::ValueId add_distillation_loss(engine::Graph& graph, const Network& network,
-                                      const Recipe& recipe);
+                                      const Recipe& recipe, BatchPart part = BatchPart::whole);
 
 // How the labels of a batch count.
 struct LabelMixing {

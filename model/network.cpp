@@ -17,6 +17,9 @@ namespace {
 // No network of use is larger; below these, no product of extents overflows.
 constexpr std::int64_t kLargestWidth = 4096, kLargestSide = 16384, kLargestCount = 1 << 20;
 
+// Stages of more blocks than this are made again in several parts, where recomputation keeps their inputs only.
+constexpr int kBlocksBetweenCheckpoints = 6;
+
 void require(bool condition, const std::string& sentence) {
   if (!condition) throw std::invalid_argument(sentence);
 }
@@ -86,7 +89,7 @@ std::array<ValueId, kExits> stages(Graph& graph, const NetworkOptions& options, 
     if (dilate) dilation *= 2;
     for (int b = 0; b < architecture.depths[s]; ++b) {
       x = residual_block(graph, fmt::format("layer{}.{}", s + 1, b), x, block);
-      graph.checkpoint(x);
+      if ((b + 1) % kBlocksBetweenCheckpoints == 0 || b + 1 == architecture.depths[s]) graph.checkpoint(x);
       block.stride = 1;
       block.dilation = dilation;
     }
@@ -143,11 +146,11 @@ void check(const NetworkOptions& options) {
 Network build_network(Graph& graph, const NetworkOptions& options, std::int64_t batch) {
   check(options);
   require_within("batch", batch, 1, kLargestCount);
-  Network network{options, {}, {}};
+  Network network{options, {}, {}, {}};
   network.images =
       graph.input("images", {batch, options.channels, options.image_height, options.image_width},
                   engine::Role::activation);
-  const auto stage = stages(graph, options, stem(graph, options, network.images));
+  const auto stage = network.stages = stages(graph, options, stem(graph, options, network.images));
   if (options.branches && options.pooling == Pooling::seed_window)
     require_even_planes(graph, std::span(stage).first(kTeacher - 1));
 

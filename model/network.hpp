@@ -47,6 +47,7 @@ struct NetworkOptions {
 struct Network {
   NetworkOptions options;
   engine::ValueId images;
+  std::array<engine::ValueId, kExits> stages;  // what stage k hands on, to stage k+1 and to exit k: element k−1
   std::array<Exit, kExits> exits;
   const Exit& exit(int k) const { return exits[static_cast<std::size_t>(k - 1)]; }
 };

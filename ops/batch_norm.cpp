@@ -138,6 +138,8 @@ std::vector<Candidate> BatchNorm::candidates(const Query& query) const {
       if (training) {
         own.keeps.assign(kBatchNormKeeps, TensorType{{x[1]}, DType::f32, {}});
         own.again = [plan](Emitter& e) { emit_batch_norm_again(e, plan); };
+      } else {
+        own.again = [plan](Emitter& e) { emit_batch_norm_inference(e, plan); };
       }
       own.emit = [plan](Emitter& e) {
         plan.training ? emit_batch_norm_training(e, plan) : emit_batch_norm_inference(e, plan);

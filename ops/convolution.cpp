@@ -146,6 +146,7 @@ Candidate make_candidate(Pass pass, const Method& method) {
       candidate.emit = [method](Emitter& emitter) {
         emit_from_packed_weights(emitter, method, in(0), out());
       };
+      if (problem.groups == problem.x.shape[1]) candidate.again = candidate.emit;
   }
   return candidate;
 }

@@ -192,7 +192,7 @@ std::vector<Candidate> MaxPool::candidates(const Query& query) const {
   for (const std::int64_t block : query.blocks) {
     const TensorType x = query.type(query.inputs[0], block);
     const TensorType y = query.type(query.outputs[0], block);
-    const bool keeps = query.mode == engine::Mode::train;
+    const bool keeps = query.mode == engine::Mode::train || query.needs_gradient[0];
     Candidate own;
     own.id = "own";
     own.implementation = "own: tap by tap";

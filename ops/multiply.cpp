@@ -99,7 +99,8 @@ std::vector<Candidate> Multiply::candidates(const Query& query) const {
     own.implementation = "own: one sweep";
     own.types = {
         {in(0), type}, {in(1), type}, {query.pass == Pass::forward ? out() : d_out(), type}};
-    const bool dx = query.needs_gradient[0], dg = query.needs_gradient[1];
+    const bool backward = query.pass != Pass::forward;
+    const bool dx = backward && query.needs_gradient[0], dg = backward && query.needs_gradient[1];
     if (dx) own.types.push_back({d_in(0), type});
     if (dg) own.types.push_back({d_in(1), type});
     if (query.pass == Pass::forward) {

@@ -1,17 +1,14 @@
 #include "optim/sgd.hpp"
 
-#include <fmt/format.h>
-
-#include <cmath>
 #include <stdexcept>
 
 namespace autodidact::optim {
 namespace {
-using engine::DType, engine::ParameterStore, engine::Section;
+using engine::ParameterStore, engine::Section;
 
 template <class T>
 struct Factors {
-  T rate, momentum, decay;
+  T rate, scale, momentum, decay;
   bool nesterov;
 };
 
@@ -20,14 +17,14 @@ void update_with_momentum(T* __restrict w, const T* __restrict gradient, T* __re
                           std::int64_t count, const Factors<T>& f) {
   if (f.nesterov) {
     for (std::int64_t i = 0; i < count; ++i) {
-      const T g = gradient[i] + f.decay * w[i];
+      const T g = f.scale * gradient[i] + f.decay * w[i];
       v[i] = f.momentum * v[i] + g;
       w[i] -= f.rate * (g + f.momentum * v[i]);
     }
     return;
   }
   for (std::int64_t i = 0; i < count; ++i) {
-    v[i] = f.momentum * v[i] + (gradient[i] + f.decay * w[i]);
+    v[i] = f.momentum * v[i] + (f.scale * gradient[i] + f.decay * w[i]);
     w[i] -= f.rate * v[i];
   }
 }
@@ -35,41 +32,7 @@ void update_with_momentum(T* __restrict w, const T* __restrict gradient, T* __re
 template <class T>
 void update_without_momentum(T* __restrict w, const T* __restrict gradient, std::int64_t count,
                              const Factors<T>& f) {
-  for (std::int64_t i = 0; i < count; ++i) w[i] -= f.rate * (gradient[i] + f.decay * w[i]);
-}
-
-template <class T>
-void sweep(engine::Lane& lane, ParameterStore& store, std::span<const Chunk> chunks,
-           const SgdOptions& options, double learning_rate) {
-  lane.parallel(
-      static_cast<std::int64_t>(chunks.size()), [&](std::int64_t begin, std::int64_t end, int) {
-        for (std::int64_t i = begin; i < end; ++i) {
-          const Chunk& chunk = chunks[static_cast<std::size_t>(i)];
-          const Factors<T> factors{static_cast<T>(learning_rate), static_cast<T>(options.momentum),
-                                   static_cast<T>(chunk.decay ? options.weight_decay : 0),
-                                   options.nesterov};
-          T* w = elements<T>(store, Section::values, chunk);
-          const T* gradient = elements<T>(store, Section::gradients, chunk);
-          if (options.momentum == 0)
-            update_without_momentum(w, gradient, chunk.count, factors);
-          else
-            update_with_momentum(w, gradient, elements<T>(store, Section::momentum, chunk),
-                                 chunk.count, factors);
-        }
-      });
-}
-
-void require_not_negative(double value, std::string_view name) {
-  if (!(value >= 0) || !std::isfinite(value))
-    throw std::invalid_argument(
-        fmt::format("{} must be a finite number that is not negative, got {}", name, value));
-}
-// A weight of rank 1 scales channels; a bias belongs to the weight of the same module.
-bool of_batch_norm(const engine::ParameterLayout& layout, const engine::Slot& slot) {
-  constexpr std::string_view kBias = ".bias";
-  if (!slot.name.ends_with(kBias)) return slot.shape.rank() == 1;
-  const engine::Slot* weight = layout.parameter(slot.name.substr(0, slot.name.size() - kBias.size()) + ".weight");
-  return weight && weight->shape.rank() == 1;
+  for (std::int64_t i = 0; i < count; ++i) w[i] -= f.rate * (f.scale * gradient[i] + f.decay * w[i]);
 }
 }  // namespace
 
@@ -84,15 +47,23 @@ Sgd::Sgd(const SgdOptions& options, const engine::ParameterLayout& layout,
          std::span<const std::string> gradients)
     : options_(options) {
   check(options);
-  chunks_ = chunks_of(layout, gradients, [&](const engine::Slot& slot) {
-    return options.decay_batch_norm || !of_batch_norm(layout, slot);
-  });
+  chunks_ = chunks_of(layout, gradients, decaying(layout, options.decay_batch_norm));
 }
 
-void Sgd::step(engine::Lane& lane, ParameterStore& store, double learning_rate) const {
-  if (store.master() == DType::f64)
-    sweep<double>(lane, store, chunks_, options_, learning_rate);
-  else
-    sweep<float>(lane, store, chunks_, options_, learning_rate);
+void Sgd::step(engine::Lane& lane, ParameterStore& store, const UpdateStep& step) {
+  in_master_type(store, [&](auto number) {
+    using T = decltype(number);
+    for_each_chunk(lane, chunks_, [&](const Chunk& chunk, std::size_t) {
+      const Factors<T> factors{static_cast<T>(step.learning_rate), static_cast<T>(step.gradient_scale),
+                               static_cast<T>(options_.momentum),
+                               static_cast<T>(chunk.decay ? options_.weight_decay : 0), options_.nesterov};
+      T* w = elements<T>(store, Section::values, chunk);
+      const T* gradient = elements<T>(store, Section::gradients, chunk);
+      if (options_.momentum == 0)
+        update_without_momentum(w, gradient, chunk.count, factors);
+      else
+        update_with_momentum(w, gradient, elements<T>(store, Section::momentum, chunk), chunk.count, factors);
+    });
+  });
 }
 }  // namespace autodidact::optim

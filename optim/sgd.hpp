@@ -10,16 +10,13 @@
 //   w ← w − η·v                 otherwise; with μ = 0 v is g, and the store's momentum is left alone
 //
 // Dampening is 0. η multiplies v, not g, so a change of η acts on the whole memory at once.
-// Only the named parameters change, in value and in momentum: those for which a program writes a gradient. No gradient is
-// not a zero gradient: it means no decay and no drift either.
 #pragma once
 #include <span>
 #include <string>
 #include <vector>
 
-#include "engine/parameter_store.hpp"
-#include "engine/threads.hpp"
 #include "optim/parameter_chunks.hpp"
+#include "optim/update_rule.hpp"
 
 namespace autodidact::optim {
 
@@ -35,17 +32,14 @@ struct SgdOptions {
 // Throws std::invalid_argument if a number is negative or not finite, or if Nesterov has no momentum.
 void check(const SgdOptions& options);
 
-class Sgd {
+class Sgd final : public UpdateRule {
  public:
   // `gradients`: Program::gradients(). Throws as check() does, and std::invalid_argument if the layout lacks a name.
   Sgd(const SgdOptions& options, const engine::ParameterLayout& layout,
       std::span<const std::string> gradients);
 
-  // One sweep over values, gradients and momentum of the store, in its master type (f32 or f64). The caller publishes the new
-  // values (ParameterStore::commit). Each element is computed alone: the result does not depend on the lane.
-  void step(engine::Lane& lane, engine::ParameterStore& store, double learning_rate) const;
-
-  const SgdOptions& options() const { return options_; }
+  // One sweep over values, gradients and momentum.
+  void step(engine::Lane& lane, engine::ParameterStore& store, const UpdateStep& step) override;
 
  private:
   SgdOptions options_;

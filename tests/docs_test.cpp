@@ -1,6 +1,7 @@
 // What the pages say is so: links lead somewhere, quoted code is in the sources, commands are accepted, and nothing that the
 // program has is missing from its page.
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -253,4 +254,28 @@ TEST_CASE("docs: the keys of metrics.jsonl and of weights' metadata are on the p
     CAPTURE(key);
     CHECK(contains(page, "`" + key + "`"));
   }
+}
+
+TEST_CASE("docs: every test that is named as showing what became of a fault exists, and no fault is left out") {
+  std::string sources;
+  for (const auto& entry : fs::recursive_directory_iterator(kRoot / "tests"))
+    if (entry.path().extension() == ".cpp") sources += read_text(entry.path());
+  // A name may be written as several literals.
+  sources = std::regex_replace(sources, std::regex("\"\\s*\n\\s*\""), "");
+  const std::string page = read_text(kRoot / "docs/testing.md");
+  std::set<std::string> numbers;
+  int named = 0;
+  const std::regex row(R"(\n\| (\d+)(?: C)? \|[^\n]*\| ([^|\n]+) \|)"), quoted("`([^`]+)`");
+  for (std::sregex_iterator line(page.begin(), page.end(), row), end; line != end; ++line) {
+    numbers.insert((*line)[1]);
+    const std::string tests = (*line)[2];
+    for (std::sregex_iterator name(tests.begin(), tests.end(), quoted); name != end; ++name) {
+      const std::string literal = fmt::format("\"{}\")", (*name)[1].str());
+      CAPTURE(literal);
+      CHECK(contains(sources, literal));
+      ++named;
+    }
+  }
+  CHECK(numbers == std::set<std::string>{"1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "14", "15", "16"});
+  CHECK(named > 20);
 }

@@ -232,6 +232,13 @@ TEST_CASE("only the program includes CLI11") {
   }
 }
 
+TEST_CASE("only the export to ONNX includes its headers") {
+  for (const std::string& path : files_including({"onnx/", "google/protobuf"})) {
+    CAPTURE(path);
+    CHECK(path.starts_with("train/onnx_"));
+  }
+}
+
 TEST_CASE("an op is four files: contract, fast path, reference, test") {
   int ops = 0;
   for (const auto& entry : fs::directory_iterator(kRoot / "ops")) {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <span>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <utility>
@@ -20,7 +21,7 @@ using engine::Section;
 using engine::Slot;
 using nlohmann::json;
 
-constexpr const char* kFormat = "autodidact checkpoint 1";
+constexpr const char* kFormat = "autodidact checkpoint 2";
 // The member of RunState behind each tensor of text.
 constexpr std::pair<const char*, std::string RunState::*> kTexts[] = {{"config", &RunState::config},
                                                                       {"metrics", &RunState::metrics},
@@ -42,8 +43,18 @@ ExitAccuracies accuracies_from(const json& list) {
   return accuracies;
 }
 
+ExitLosses::List losses_from(const json& list) {
+  ExitLosses::List losses = ExitLosses::kNone;
+  for (std::size_t k = 0; k < kExits; ++k)
+    if (!list.at(k).is_null()) losses[k] = list.at(k).get<double>();
+  return losses;
+}
+
 json to_json(const Stretch::Sums& sums) {
   return {{"loss", {sums.loss.total, sums.loss.ce, sums.loss.soft, sums.loss.feature}},
+          {"exit_losses", {sums.loss.exits.ce, sums.loss.exits.soft, sums.loss.exits.feature}},
+          {"gradient_norm", sums.gradient_norm},
+          {"clipped", sums.clipped},
           {"steps", sums.steps},
           {"images", sums.images},
           {"seconds", sums.seconds},
@@ -59,7 +70,11 @@ void read_whole(const json& object, const char* key, T& number) {
 Stretch::Sums sums_from(const json& object) {
   Stretch::Sums sums;
   const json& loss = object.at("loss");
-  sums.loss = {loss.at(0).get<double>(), loss.at(1).get<double>(), loss.at(2).get<double>(), loss.at(3).get<double>()};
+  sums.loss = {loss.at(0).get<double>(), loss.at(1).get<double>(), loss.at(2).get<double>(), loss.at(3).get<double>(), {}};
+  const json& exits = object.at("exit_losses");
+  sums.loss.exits = {losses_from(exits.at(0)), losses_from(exits.at(1)), losses_from(exits.at(2))};
+  object.at("gradient_norm").get_to(sums.gradient_norm);
+  sums.clipped = object.at("clipped").is_null() ? kMissing : object.at("clipped").get<double>();
   read_whole(object, "steps", sums.steps);
   object.at("images").get_to(sums.images);
   object.at("seconds").get_to(sums.seconds);
@@ -117,34 +132,52 @@ FileShape shape_of(const Slot& slot) {
   return shape;
 }
 
-void copy_section(std::vector<std::byte>& to, const ParameterStore& store, Section section, std::int64_t elements) {
-  to.resize(static_cast<std::size_t>(elements) * bytes_of(store.master()));
-  if (!to.empty()) std::memcpy(to.data(), store.data(section), to.size());
+// What is written of a store: the name in front of the tensors' names, the section, and whether its slots are states.
+struct Kept {
+  const char* name;
+  Section section;
+  bool states;
+};
+constexpr Kept kOfStore[] = {{"values", Section::values, false},
+                             {"momentum", Section::momentum, false},
+                             {"second_moments", Section::second_moments, false},
+                             {"states", Section::states, true}};
+constexpr Kept kOfAverage[] = {{"average", Section::values, false}, {"average_states", Section::states, true}};
+
+std::span<const Slot> slots_of(const engine::ParameterLayout& layout, const Kept& kept) {
+  return kept.states ? layout.states() : layout.parameters();
 }
 }  // namespace
 
-void Snapshot::take(RunState state, const ParameterStore& store) {
+void Snapshot::take(RunState state, const ParameterStore& store, const ParameterStore* average) {
   state_ = std::move(state);
   layout_ = store.shared_layout();
   master_ = store.master();
-  copy_section(values_, store, Section::values, layout_->parameter_elements());
-  copy_section(momentum_, store, Section::momentum, layout_->parameter_elements());
-  copy_section(states_, store, Section::states, layout_->state_elements());
+  std::size_t next = 0;
+  const auto copy = [&](const Kept& kept, const ParameterStore& from) {
+    const std::int64_t elements = kept.states ? layout_->state_elements() : layout_->parameter_elements();
+    if (!from.has(kept.section) || elements == 0) return;
+    if (next == copies_.size()) copies_.emplace_back();
+    Copy& to = copies_[next++];
+    to.name = kept.name;
+    to.states = kept.states;
+    to.bytes.resize(static_cast<std::size_t>(elements) * bytes_of(master_));
+    std::memcpy(to.bytes.data(), from.data(kept.section), to.bytes.size());
+  };
+  for (const Kept& kept : kOfStore) copy(kept, store);
+  if (average)
+    for (const Kept& kept : kOfAverage) copy(kept, *average);
+  copies_.resize(next);
 }
 
 void Snapshot::write(const std::filesystem::path& path) const {
   std::vector<TensorView> tensors;
-  const auto add = [&](const char* section, const Slot& slot, const std::vector<std::byte>& from) {
-    const std::size_t width = bytes_of(master_);
-    tensors.push_back({fmt::format("{}/{}", section, slot.name), file_type(master_), shape_of(slot),
-                       std::span(from).subspan(static_cast<std::size_t>(slot.offset) * width,
-                                               static_cast<std::size_t>(slot.count) * width)});
-  };
-  for (const Slot& slot : layout_->parameters()) {
-    add("values", slot, values_);
-    add("momentum", slot, momentum_);
-  }
-  for (const Slot& slot : layout_->states()) add("states", slot, states_);
+  const std::size_t width = bytes_of(master_);
+  for (const Copy& copy : copies_)
+    for (const Slot& slot : copy.states ? layout_->states() : layout_->parameters())
+      tensors.push_back({fmt::format("{}/{}", copy.name, slot.name), file_type(master_), shape_of(slot),
+                         std::span(copy.bytes).subspan(static_cast<std::size_t>(slot.offset) * width,
+                                                       static_cast<std::size_t>(slot.count) * width)});
   for (const auto& [name, member] : kTexts) {
     const std::string& text = state_.*member;
     tensors.push_back({name, FileType::u8, {static_cast<std::int64_t>(text.size())}, std::as_bytes(std::span(text))});
@@ -173,20 +206,24 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
   return checkpoint;
 }
 
-void restore(const Checkpoint& checkpoint, ParameterStore& store, bool momentum) {
+namespace {
+void load(const Checkpoint& checkpoint, std::span<const Kept> wanted, ParameterStore& store) {
   const std::size_t width = bytes_of(store.master());
-  const auto load = [&](const char* name, Section section, const Slot& slot) {
-    const TensorRecord& tensor =
-        checkpoint.file.require(fmt::format("{}/{}", name, slot.name), file_type(store.master()), shape_of(slot));
-    if (!tensor.bytes.empty())
-      std::memcpy(store.data(section) + static_cast<std::size_t>(slot.offset) * width, tensor.bytes.data(), tensor.bytes.size());
-  };
-  for (const Slot& slot : store.layout().parameters()) {
-    load("values", Section::values, slot);
-    if (momentum) load("momentum", Section::momentum, slot);
+  for (const Kept& kept : wanted) {
+    if (!store.has(kept.section)) continue;
+    for (const Slot& slot : slots_of(store.layout(), kept)) {
+      const TensorRecord& tensor =
+          checkpoint.file.require(fmt::format("{}/{}", kept.name, slot.name), file_type(store.master()), shape_of(slot));
+      if (!tensor.bytes.empty())
+        std::memcpy(store.data(kept.section) + static_cast<std::size_t>(slot.offset) * width, tensor.bytes.data(), tensor.bytes.size());
+    }
   }
-  for (const Slot& slot : store.layout().states()) load("states", Section::states, slot);
   store.stage();
   store.touched();
 }
+}  // namespace
+
+void restore(const Checkpoint& checkpoint, ParameterStore& store) { load(checkpoint, kOfStore, store); }
+
+void restore_average(const Checkpoint& checkpoint, ParameterStore& average) { load(checkpoint, kOfAverage, average); }
 }  // namespace autodidact::train

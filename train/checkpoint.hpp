@@ -2,10 +2,12 @@
 //
 // A sealed safetensors file (train/safetensors.hpp): one rename publishes it, and its last bytes are a hash of all others.
 //
-//   values/NAME  momentum/NAME     parameters and what the optimizer keeps of them, F32 (F64 under the reference backend), OIHW
+//   values/NAME                    parameters, F32 (F64 under the reference backend), OIHW
+//   momentum/NAME  second_moments/NAME  what the optimizer keeps of them; second moments: AdamW only
 //   states/NAME                    running statistics
+//   average/NAME  average_states/NAME   moving averages of values and states, where they are kept
 //   config metrics choices timings U8: texts, byte for byte; see RunState
-//   metadata                       "format": "autodidact checkpoint 1", "state": JSON: where the run is, and its sums so far
+//   metadata                       "format": "autodidact checkpoint 2", "state": JSON: where the run is, and its sums so far
 //
 // Random numbers are functions of (seed, purpose, epoch, sample), so no state of a generator is kept: epoch and step say it all.
 #pragma once
@@ -42,7 +44,8 @@ struct RunState {
 // A copy of what is to be written, so that the run may go on meanwhile.
 class Snapshot {
  public:
-  void take(RunState state, const engine::ParameterStore& store);
+  // `average`: the averaged weights, if they are kept.
+  void take(RunState state, const engine::ParameterStore& store, const engine::ParameterStore* average = nullptr);
   const RunState& state() const { return state_; }
   // Atomic. Throws ResourceError, and leaves nothing behind then.
   void write(const std::filesystem::path& path) const;
@@ -51,7 +54,12 @@ class Snapshot {
   RunState state_;
   std::shared_ptr<const engine::ParameterLayout> layout_;
   engine::DType master_ = engine::DType::f32;
-  std::vector<std::byte> values_, momentum_, states_;  // sections as they lie in the store; memory is kept from save to save
+  struct Copy {
+    const char* name = "";  // in front of the tensors' names
+    bool states = false;
+    std::vector<std::byte> bytes;
+  };
+  std::vector<Copy> copies_;  // sections as they lie in the store; memory is kept from save to save
 };
 
 // A file that was read.
@@ -62,6 +70,8 @@ struct Checkpoint {
 // Throws FileFormatError: no such file, damaged, or no checkpoint.
 Checkpoint read_checkpoint(const std::filesystem::path& path);
 
-// Fills the store: values and statistics, and momentum if it has that. FileFormatError where the checkpoint is of another network.
-void restore(const Checkpoint& checkpoint, engine::ParameterStore& store, bool momentum = true);
+// Fills the store: values, statistics, and what it has for the optimizer. FileFormatError where the checkpoint is of another network.
+void restore(const Checkpoint& checkpoint, engine::ParameterStore& store);
+// Fills a store with the averaged values and statistics. Throws as restore does, also where the checkpoint has none.
+void restore_average(const Checkpoint& checkpoint, engine::ParameterStore& average);
 }  // namespace autodidact::train

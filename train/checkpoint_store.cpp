@@ -69,9 +69,9 @@ int CheckpointStore::begin(std::int64_t step) {
   return removed;
 }
 
-void CheckpointStore::save(RunState state, const engine::ParameterStore& store) {
+void CheckpointStore::save(RunState state, const engine::ParameterStore& store, const engine::ParameterStore* average) {
   wait();
-  snapshot_.take(std::move(state), store);
+  snapshot_.take(std::move(state), store, average);
   writing_ = std::async(std::launch::async, [this] { write(); });
 }
 

@@ -36,11 +36,13 @@ class CheckpointStore {
   int begin(std::int64_t step);
 
   // Takes the memory of the copy, so that the first save does not wait for the system to give it page by page.
-  void reserve(const engine::ParameterStore& store) { snapshot_.take({}, store); }
+  void reserve(const engine::ParameterStore& store, const engine::ParameterStore* average = nullptr) {
+    snapshot_.take({}, store, average);
+  }
 
   // Copies the state now and writes it in the background; what went wrong there is thrown by the next call of save() or wait(), as
   // ResourceError. Waits first while another one is being written: ask busy() not to.
-  void save(RunState state, const engine::ParameterStore& store);
+  void save(RunState state, const engine::ParameterStore& store, const engine::ParameterStore* average = nullptr);
   bool busy() const;
   void wait();
 

@@ -18,7 +18,7 @@
 
 namespace autodidact::train {
 
-/// A file of weights or a checkpoint is missing, damaged or not what was asked for. Exit code 4.
+/// A file of weights, a checkpoint or a policy is missing, damaged or not what was asked for. Exit code 4.
 class FileFormatError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

@@ -1,4 +1,4 @@
-// How well each exit classifies: the one record that the log, the table, the chart and the choice of the best model share.
+// How well each exit classifies and learns: the records that the log, the table, the chart and the choice of the best model share.
 #pragma once
 
 #include <array>
@@ -17,6 +17,23 @@ inline constexpr std::size_t kExits = 4;
 struct ExitAccuracies {
   std::array<double, kExits> exits{kMissing, kMissing, kMissing, kMissing};
   double ensemble = kMissing;
+};
+
+/// The exits and the ensemble, as columns of a table.
+inline constexpr std::size_t kColumns = kExits + 1;
+inline std::array<double, kColumns> columns_of(const ExitAccuracies& accuracies) {
+  const auto& exits = accuracies.exits;
+  return {exits[0], exits[1], exits[2], exits[3], accuracies.ensemble};
+}
+
+/// What each exit was taught by, as means over a batch, before α, λ and T²: they can be compared between exits and recipes.
+/// kMissing where the loss has no such term.
+struct ExitLosses {
+  using List = std::array<double, kExits>;
+  static constexpr List kNone{kMissing, kMissing, kMissing, kMissing};
+  List ce = kNone;       ///< cross-entropy with the labels, nats
+  List soft = kNone;     ///< soft cross-entropy with the teacher's labels, nats; none for exit 4, the teacher
+  List feature = kNone;  ///< feature distance from the teacher; none for exit 4
 };
 
 }  // namespace autodidact::train

@@ -5,6 +5,7 @@ namespace {
 constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGUSR1};
 
 volatile std::sig_atomic_t caught = 0;
+int alive = 0;
 
 void remember(int number) {
   if (caught != 0) {  // the second one meets the default, as soon as this handler has returned
@@ -29,11 +30,13 @@ void install(int number, struct sigaction& before) {
 }  // namespace
 
 Interruption::Interruption() {
+  if (alive++ > 0) return;
   caught = 0;
   for (std::size_t i = 0; i < kSignals.size(); ++i) install(kSignals[i], before_[i]);
 }
 
 Interruption::~Interruption() {
+  if (--alive > 0) return;
   for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &before_[i], nullptr);
 }
 

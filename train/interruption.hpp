@@ -9,7 +9,8 @@
 
 namespace autodidact::train {
 
-// As long as it lives the signals are caught; then they do again what they did before. One at a time in a process.
+// As long as it lives the signals are caught; then they do again what they did before. One inside another changes nothing: a signal
+// that came is everybody's. Of one thread.
 class Interruption {
  public:
   Interruption();

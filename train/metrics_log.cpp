@@ -2,15 +2,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cerrno>
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <span>
 #include <stdexcept>
-#include <utility>
+
+#include "train/tensorboard.hpp"
 
 #include "train/strict_json.hpp"
 
@@ -22,17 +22,37 @@ std::string number(double value) {
   return std::isfinite(value) ? fmt::format("{}", value) : "null";
 }
 
+std::string list(const std::array<double, kExits>& values) {
+  return fmt::format("[{},{},{},{}]", number(values[0]), number(values[1]), number(values[2]), number(values[3]));
+}
+
+constexpr std::array kKinds{RowKind::steps, RowKind::epoch, RowKind::cut, RowKind::stopped};
+
+struct LossList {
+  const char* name;
+  ExitLosses::List ExitLosses::*member;
+  std::size_t exits;  // from the first on, that can have one
+};
+constexpr LossList kLossLists[]{{"loss_ce", &ExitLosses::ce, kExits},
+                                {"loss_soft", &ExitLosses::soft, kExits - 1},
+                                {"loss_feature", &ExitLosses::feature, kExits - 1}};
+
 }  // namespace
 
+std::string_view name_of(RowKind kind) {
+  static constexpr std::array<std::string_view, kKinds.size()> kNames{"steps", "epoch", "cut", "stopped"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
 std::string to_json_line(const MetricsRow& row) {
-  const auto& exits = row.accuracies.exits;
-  return fmt::format(
-      R"({{"step":{},"epoch":{},"lr":{},"loss":{},"loss_ce":{},"loss_soft":{},"loss_feature":{},)"
-      R"("exits":[{},{},{},{}],"ensemble":{},"images_per_s":{}}})",
-      row.step, number(row.epoch), number(row.lr), number(row.loss), number(row.loss_ce),
-      number(row.loss_soft), number(row.loss_feature), number(exits[0]), number(exits[1]),
-      number(exits[2]), number(exits[3]), number(row.accuracies.ensemble),
-      number(row.images_per_s));
+  std::string line =
+      fmt::format(R"({{"step":{},"epoch":{},"kind":"{}","lr":{},"loss":{},"loss_ce":{},"loss_soft":{},"loss_feature":{})", row.step,
+                  number(row.epoch), name_of(row.kind), number(row.lr), number(row.loss), number(row.loss_ce), number(row.loss_soft),
+                  number(row.loss_feature));
+  for (const LossList& losses : kLossLists) line += fmt::format(R"(,"{}_exits":{})", losses.name, list(row.exit_losses.*losses.member));
+  return line + fmt::format(R"(,"gradient_norm":{},"clipped":{},"exits":{},"ensemble":{},"images_per_s":{},"time":{}}})", number(row.gradient_norm),
+                            number(row.clipped), list(row.accuracies.exits), number(row.accuracies.ensemble), number(row.images_per_s),
+                            number(row.time));
 }
 
 MetricsRow from_json_line(std::string_view line) {
@@ -48,63 +68,71 @@ MetricsRow from_json_line(std::string_view line) {
     throw std::invalid_argument("has no number of steps");
   MetricsRow row{.step = json.at("step").get<std::int64_t>(), .epoch = optional("epoch"), .lr = optional("lr"),
                  .loss = optional("loss"), .loss_ce = optional("loss_ce"), .loss_soft = optional("loss_soft"),
-                 .loss_feature = optional("loss_feature")};
+                 .loss_feature = optional("loss_feature"), .gradient_norm = optional("gradient_norm"), .clipped = optional("clipped")};
   if (!std::isfinite(row.epoch) || row.epoch < 0) throw std::invalid_argument("has no epoch");
   row.accuracies.ensemble = optional("ensemble");
   row.images_per_s = optional("images_per_s");
-  if (!json.contains("exits")) return row;
-  const nlohmann::json& exits = json.at("exits");
-  if (!exits.is_array() || exits.size() != kExits) throw std::invalid_argument(fmt::format("has exits that are not {} numbers", kExits));
-  for (std::size_t k = 0; k < kExits; ++k) row.accuracies.exits[k] = number(exits[k], "exits");
+  row.time = optional("time");
+  const auto read_list = [&](const std::string& key, std::array<double, kExits>& values) {
+    if (!json.contains(key)) return;
+    const nlohmann::json& numbers = json.at(key);
+    if (!numbers.is_array() || numbers.size() != kExits) throw std::invalid_argument(fmt::format("has {} that are not {} numbers", key, kExits));
+    for (std::size_t k = 0; k < kExits; ++k) values[k] = number(numbers[k], key.c_str());
+  };
+  read_list("exits", row.accuracies.exits);
+  for (const LossList& losses : kLossLists) read_list(fmt::format("{}_exits", losses.name), row.exit_losses.*losses.member);
+  if (!json.contains("kind")) {
+    if (row.epoch > 0 && row.epoch == std::floor(row.epoch)) row.kind = RowKind::epoch;
+    return row;
+  }
+  const auto kind = std::find_if(kKinds.begin(), kKinds.end(), [&](RowKind each) { return json.at("kind") == name_of(each); });
+  if (kind == kKinds.end()) throw std::invalid_argument("has a kind that is none");
+  row.kind = *kind;
   return row;
 }
 
 std::string csv_header() {
-  return "step,epoch,lr,loss,loss_ce,loss_soft,loss_feature,exit1,exit2,exit3,exit4,ensemble,images_per_s";
+  std::string line = "step,epoch,kind,lr,loss,loss_ce,loss_soft,loss_feature";
+  for (const LossList& losses : kLossLists)
+    for (std::size_t k = 1; k <= losses.exits; ++k) line += fmt::format(",{}_exit{}", losses.name, k);
+  return line + ",gradient_norm,clipped,exit1,exit2,exit3,exit4,ensemble,images_per_s,time";
 }
 
 std::string to_csv_line(const MetricsRow& row) {
   const auto& exits = row.accuracies.exits;
-  std::string line = fmt::format("{}", row.step);
-  for (const double value : {row.epoch, row.lr, row.loss, row.loss_ce, row.loss_soft, row.loss_feature, exits[0], exits[1],
-                             exits[2], exits[3], row.accuracies.ensemble, row.images_per_s})
-    line += std::isfinite(value) ? fmt::format(",{}", value) : ",";
+  std::string line = fmt::format("{},{},{}", row.step, row.epoch, name_of(row.kind));
+  const auto add = [&](double value) { line += std::isfinite(value) ? fmt::format(",{}", value) : ","; };
+  for (const double value : {row.lr, row.loss, row.loss_ce, row.loss_soft, row.loss_feature}) add(value);
+  for (const LossList& losses : kLossLists)
+    for (std::size_t k = 0; k < losses.exits; ++k) add((row.exit_losses.*losses.member)[k]);
+  for (const double value : {row.gradient_norm, row.clipped, exits[0], exits[1], exits[2], exits[3], row.accuracies.ensemble, row.images_per_s, row.time})
+    add(value);
   return line;
 }
 
-MetricsLog::MetricsLog(std::filesystem::path path) {
-  const auto open_file = [](File& file, std::filesystem::path file_path, int flags) {
-    file.path = std::move(file_path);
-    file.descriptor = FileDescriptor(::open(file.path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | flags, 0666));
-    if (!file.descriptor.valid()) throw_resource_error("open", file.path, errno);
-  };
-  open_file(json_, path, 0);
-  open_file(csv_, path.replace_extension(".csv"), O_TRUNC);
-  std::string text = csv_header();
-  std::ifstream logged(json_.path);
+MetricsLog::MetricsLog(std::filesystem::path path)
+    : json_(path), csv_(std::filesystem::path(path).replace_extension(".csv"), O_TRUNC) {
+  std::vector<MetricsRow> rows;
+  std::string table = csv_header() + "\n";
+  std::ifstream logged(path);
   for (std::string line; std::getline(logged, line);) {
     try {
-      text += fmt::format("\n{}", to_csv_line(from_json_line(line)));
+      rows.push_back(from_json_line(line));
     } catch (const std::invalid_argument&) {
-      // a line of another program's: the log keeps it, a table has no place for it
+      continue;  // a line of another program's: the log keeps it, the others have no place for it
     }
+    table += to_csv_line(rows.back()) + "\n";
   }
-  csv_.append(text);
+  csv_.append(table);
+  events_ = std::make_unique<EventLog>(path.parent_path(), rows);
 }
+
+MetricsLog::~MetricsLog() = default;
 
 void MetricsLog::append(const MetricsRow& row) {
-  json_.append(to_json_line(row));
-  csv_.append(to_csv_line(row));
-}
-
-void MetricsLog::File::append(std::string line) const {
-  line += '\n';
-  const off_t before = ::lseek(descriptor.get(), 0, SEEK_END);
-  if (write_all(descriptor, std::as_bytes(std::span(line)))) return;
-  const int error = errno;
-  // Half a line would make the whole log unreadable to strict readers.
-  if (before >= 0) static_cast<void>(::ftruncate(descriptor.get(), before) == 0);
-  throw_resource_error("append to", path, error);
+  json_.append(to_json_line(row) + "\n");
+  csv_.append(to_csv_line(row) + "\n");
+  events_->append(row);
 }
 
 }  // namespace autodidact::train

@@ -7,11 +7,11 @@
 
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <sstream>
 
+#include "data/cache_folder.hpp"
 #include "engine/onednn.hpp"
 #include "train/atomic_file.hpp"
 #include "train/errors.hpp"
@@ -56,13 +56,9 @@ std::string machine_text() {
 }
 
 std::filesystem::path default_plan_cache() {
-  const char* cache = std::getenv("XDG_CACHE_HOME");
-  const char* home = std::getenv("HOME");
-  std::filesystem::path folder;
-  if (cache && *cache == '/') folder = cache;
-  else if (home && *home == '/') folder = std::filesystem::path(home) / ".cache";
-  else return {};
-  return folder / "autodidact" / fmt::format("plan-{}.txt", hash_of(machine_text()));
+  const std::filesystem::path folder = data::user_cache_folder();
+  if (folder.empty()) return {};
+  return folder / fmt::format("plan-{}.txt", hash_of(machine_text()));
 }
 
 std::string read_plan_cache(const std::filesystem::path& path, engine::Timings& timings) {

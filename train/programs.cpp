@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <string>
 
-#include "model/distillation_loss.hpp"
 #include "ops/fusions.hpp"
 #include "train/errors.hpp"
 #include "train/plan_cache.hpp"
@@ -13,10 +12,10 @@
 namespace autodidact::train {
 
 engine::Graph training_graph(const model::NetworkOptions& network, const model::Recipe& recipe,
-                             std::int64_t batch) {
+                             std::int64_t batch, model::BatchPart part) {
   engine::Graph graph;
   const model::Network built = model::build_network(graph, network, batch);
-  model::add_distillation_loss(graph, built, recipe);
+  model::add_distillation_loss(graph, built, recipe, part);
   return graph;
 }
 
@@ -34,26 +33,37 @@ Programs::Programs(model::NetworkOptions network, model::Recipe recipe, engine::
   if (!refusal.empty()) fmt::print(stderr, "{}; measuring again\n", refusal);
 }
 
-engine::Program Programs::make(std::int64_t batch, engine::Mode mode, const engine::Program* inherit) {
-  const engine::Graph graph = training_graph(network_, recipe_, batch);
+engine::CompileOptions Programs::options_for(Use use, const engine::Program* inherit) const {
+  const bool training = use == Use::training;
   engine::CompileOptions options;
   options.backend = options_.backend;
-  options.mode = mode;
+  options.mode = training && !options_.freeze_batch_norm ? engine::Mode::train : engine::Mode::infer;
   options.choose = options_.choose;
   options.recompute = options_.recompute;
   options.prefer = options_.prefer;
   // Side by side the branches' activations would be alive together; one after another they take turns.
-  options.lanes = options_.recompute != engine::Recompute::stage;
+  options.lanes = options_.lanes && options_.recompute != engine::Recompute::stage;
   options.fusions = ops::fusion_rules();
   options.inherit = inherit;
-  options.gradients = mode == engine::Mode::train;
+  options.gradients = training;
   options.time_everything = time_everything_;
-  for (const auto& [name, value] : graph.outputs())
-    if (name.starts_with("logits/") || (mode == engine::Mode::train && name.starts_with("loss/")))
-      options.outputs.push_back(name);
+  return options;
+}
+
+engine::Program Programs::compile(const engine::Graph& graph, const engine::CompileOptions& options) {
   const std::size_t known = engine::timings().size();
   engine::Program program = engine::compile(graph, options, lanes_);
   if (engine::timings().size() != known) keep_timings();
+  return program;
+}
+
+engine::Program Programs::make(std::int64_t batch, Use use, const engine::Program* inherit) {
+  const engine::Graph graph = training_graph(network_, recipe_, batch, options_.part);
+  engine::CompileOptions options = options_for(use, inherit);
+  for (const auto& [name, value] : graph.outputs())
+    if (name.starts_with("logits/") || (use == Use::training && (name.starts_with("loss/") || name.starts_with("squares/"))))
+      options.outputs.push_back(name);
+  engine::Program program = compile(graph, options);
   for (const auto& [name, value] : model::loss_scalars(recipe_, batch))
     if (program.inputs().contains(name)) program.set(name, {&value, 1});
   return program;
@@ -72,14 +82,20 @@ void Programs::keep_timings() {
 
 engine::Program& Programs::training(std::int64_t batch) {
   auto& program = training_[batch];
-  if (!program) program = std::make_unique<engine::Program>(make(batch, engine::Mode::train, main_));
+  if (!program) program = std::make_unique<engine::Program>(make(batch, Use::training, main_));
   if (!main_) main_ = program.get();
   return *program;
 }
 
 engine::Program& Programs::inference(std::int64_t batch) {
   auto& program = inference_[batch];
-  if (!program) program = std::make_unique<engine::Program>(make(batch, engine::Mode::infer, main_));
+  if (!program) program = std::make_unique<engine::Program>(make(batch, Use::inference, main_));
   return *program;
+}
+
+engine::Program Programs::segment(const Segment& segment, const SegmentOptions& options) {
+  engine::CompileOptions compiled = options_for(Use::inference, &inference(options.inherit));
+  const engine::Graph graph = segment_graph(network_, segment, options, compiled);
+  return compile(graph, compiled);
 }
 }  // namespace autodidact::train

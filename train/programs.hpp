@@ -14,24 +14,31 @@
 #include "engine/compile/compile.hpp"
 #include "engine/executor.hpp"
 #include "engine/parameter_store.hpp"
+#include "model/distillation_loss.hpp"
 #include "model/network.hpp"
 #include "model/recipe.hpp"
+#include "train/segment.hpp"
 
 namespace autodidact::train {
 
 // The graph of a network with its loss, for `batch` images.
 engine::Graph training_graph(const model::NetworkOptions& network, const model::Recipe& recipe,
-                             std::int64_t batch);
+                             std::int64_t batch, model::BatchPart part = model::BatchPart::whole);
 
 // How all of them are compiled.
 struct ProgramOptions {
   engine::Choose choose = engine::Choose::measure;
   engine::Recompute recompute = engine::Recompute::automatic;
+  bool lanes = true;  // the branches side by side; false: every task on all threads
   std::vector<std::string> prefer = {};  // what a run that is resumed had chosen (engine::CompileOptions::prefer)
   // A file that keeps measurements between runs (train/plan_cache.hpp); empty: none. Used by Choose::measure only.
   std::filesystem::path plan_cache = {};
   // reference: every number of a step in f64, the optimizer's too. For proofs: there is no tally and no evaluation then.
   engine::Backend backend = engine::Backend::fast;
+  // Training programs normalise by the running statistics and leave them alone; γ and β are trained all the same (ops/batch_norm.hpp).
+  bool freeze_batch_norm = false;
+  // What training programs are for: micro, pieces of batches (train/batch_gradient.hpp).
+  model::BatchPart part = model::BatchPart::whole;
 };
 
 class Programs {
@@ -53,9 +60,14 @@ class Programs {
   void time_everything() { time_everything_ = true; }
   // Logits by the running statistics; no gradients.
   engine::Program& inference(std::int64_t batch);
+  // A part of it, by its choices at the batch size that `options` names. The caller keeps it.
+  engine::Program segment(const Segment& segment, const SegmentOptions& options);
 
  private:
-  engine::Program make(std::int64_t batch, engine::Mode mode, const engine::Program* inherit);
+  enum class Use : std::uint8_t { training, inference };
+  engine::Program make(std::int64_t batch, Use use, const engine::Program* inherit);
+  engine::CompileOptions options_for(Use use, const engine::Program* inherit) const;
+  engine::Program compile(const engine::Graph& graph, const engine::CompileOptions& options);
   void keep_timings();
 
   model::NetworkOptions network_;

@@ -10,22 +10,17 @@
 #include <set>
 #include <stdexcept>
 
+#include "train/frontier_chart.hpp"
 #include "train/markup.hpp"
 #include "train/report_charts.hpp"
+#include "train/report_comparison.hpp"
+#include "train/report_confusion.hpp"
 #include "train/report_style.hpp"
 
 namespace autodidact::train {
 namespace {
 
 constexpr std::size_t kMostEpochsListed = 400;
-constexpr std::size_t kColumns = kExits + 1;  // the exits and the ensemble
-
-std::array<double, kColumns> columns_of(const ExitAccuracies& accuracies) {
-  std::array<double, kColumns> columns{};
-  std::copy(accuracies.exits.begin(), accuracies.exits.end(), columns.begin());
-  columns.back() = accuracies.ensemble;
-  return columns;
-}
 
 // The folders' names where these tell the runs apart, else their paths.
 std::vector<std::string> names_of(std::span<const RunRecord> runs) {
@@ -45,13 +40,15 @@ std::string summary_of(const RunRecord& run) {
     return value.empty() ? value : fmt::format("{}{}", before, value);
   };
   const std::size_t steps = run.rows.empty() ? 0 : static_cast<std::size_t>(run.rows.back().step);
-  return fmt::format("{}{}{}{}; {}, {}", known("model", ""), known("width", " of width "), known("recipe", ", recipe "),
-                     known("data", ", on "), counted(epoch_rows(run).size(), "epoch"), counted(steps, "step"));
+  const double epochs = run.rows.empty() ? 0 : std::round(100 * run.rows.back().epoch) / 100;
+  return fmt::format("{}{}{}{}; {} epoch{}, {}", known("model", ""), known("width", " of width "), known("recipe", ", recipe "),
+                     known("data", ", on "), epochs, epochs == 1 ? "" : "s", counted(steps, "step"));
 }
 
 class Page {
  public:
-  explicit Page(std::span<const RunRecord> runs) : runs_(runs), names_(names_of(runs)) {}
+  Page(std::span<const RunRecord> runs, std::span<const Figure> early_exit)
+      : runs_(runs), names_(names_of(runs)), early_exit_(early_exit) {}
 
   std::string html() {
     const bool alone = runs_.size() == 1;
@@ -73,6 +70,8 @@ class Page {
         put("</section>");
       }
     }
+    if (!early_exit_.empty()) put("<h2 class=\"part\">Early exit</h2>");
+    for (const Figure& policy : early_exit_) figure(policy);
     put("</main>\n</body>\n</html>");
     return std::move(out_);
   }
@@ -107,9 +106,15 @@ class Page {
     put("<{0} class=\"part\">Training</{0}>", heading);
     figure(loss_figure(run));
     put("<div class=\"pair\">");
+    for (const Figure& each : exit_loss_figures(run)) figure(each);
     figure(rate_figure(run));
     figure(throughput_figure(run));
     put("</div>");
+    if (run.confusion) out_ += confusion_html(*run.confusion, heading);
+    if (run.policy) {
+      put("<{0} class=\"part\">Early exit</{0}>", heading);
+      figure(frontier_figure(*run.policy, "policy.json"));
+    }
     put("<{0} class=\"part\">Options</{0}>\n<dl class=\"config\">", heading);
     for (const auto& [key, value] : run.config) put("<div><dt>{}</dt><dd>{}</dd></div>", escaped(key), escaped(value));
     put("</dl>");
@@ -118,6 +123,12 @@ class Page {
   void head_cells() {
     for (std::size_t k = 1; k <= kExits; ++k) put("<th scope=\"col\">exit {}/{}</th>", k, kExits);
     put("<th scope=\"col\">ensemble</th>");
+  }
+
+  // "3", "1.43": a whole number unless the epoch was cut
+  static std::string epoch_number(const MetricsRow& row) { return fmt::format("{}", std::round(100 * row.epoch) / 100); }
+  static std::string epoch_text(const MetricsRow& row) {
+    return fmt::format("epoch {}{}", epoch_number(row), row.kind == RowKind::cut ? ", cut short" : "");
   }
 
   void accuracy_row(const std::string& label, const MetricsRow& row) {
@@ -132,13 +143,15 @@ class Page {
   void accuracy_table(const RunRecord& run, const std::vector<MetricsRow>& epochs) {
     const MetricsRow& best = best_epoch(epochs);
     open_table("figures");
-    put("<caption>Accuracy in % on the {} part, where the best epoch is the one with the best {}; training loss.</caption>",
-        judged_on(run), std::isfinite(best.accuracies.ensemble) ? "ensemble" : "exit 4/4");
+    put("<caption>Accuracy in % on the {} part, where the best epoch is the one with the best {}{}. Training loss.</caption>",
+        judged_on(run), std::isfinite(best.accuracies.ensemble) ? "ensemble" : "exit 4/4",
+        run.result ? ", and of the last weights on the test half" : "");
     put("<thead><tr><td></td>");
     head_cells();
     put("<th scope=\"col\">loss</th></tr></thead>\n<tbody>");
-    accuracy_row(fmt::format("best, epoch {}", best.epoch), best);
-    accuracy_row(fmt::format("last, epoch {}", epochs.back().epoch), epochs.back());
+    accuracy_row("best, " + epoch_text(best), best);
+    accuracy_row("last, " + epoch_text(epochs.back()), epochs.back());
+    if (run.result) accuracy_row("last, test half", {.accuracies = run.result->test});
     put("</tbody></table></div>");
   }
 
@@ -149,11 +162,12 @@ class Page {
     put("<thead><tr><th scope=\"col\">epoch</th>");
     head_cells();
     put("<th scope=\"col\">loss</th></tr></thead>\n<tbody>");
-    for (std::size_t i = 0; i < epochs.size(); i += stride) accuracy_row(fmt::format("{}", epochs[i].epoch), epochs[i]);
+    for (std::size_t i = 0; i < epochs.size(); i += stride) accuracy_row(epoch_number(epochs[i]), epochs[i]);
     put("</tbody></table></div></details>");
   }
 
   void comparison() {
+    out_ += comparison_html(runs_);
     std::vector<std::vector<MetricsRow>> epochs;
     std::array<double, kColumns> best{};
     for (const RunRecord& run : runs_) {
@@ -170,7 +184,7 @@ class Page {
     for (std::size_t i = 0; i < runs_.size(); ++i) {
       const MetricsRow row = epochs[i].empty() ? MetricsRow{} : best_epoch(epochs[i]);
       put("<tr><th scope=\"row\"><a href=\"#run-{}\">{}</a></th><td>{}</td>", i + 1, escaped(names_[i]),
-          epochs[i].empty() ? "–" : fmt::format("{} of {}", row.epoch, epochs[i].back().epoch));
+          epochs[i].empty() ? "–" : fmt::format("{} of {}", epoch_number(row), epoch_number(epochs[i].back())));
       const auto columns = columns_of(row.accuracies);
       for (std::size_t k = 0; k < kColumns; ++k)
         put("<td{}>{}</td>", columns[k] == best[k] ? " class=\"best\"" : "", percent(columns[k]));
@@ -217,12 +231,13 @@ class Page {
 
   std::span<const RunRecord> runs_;
   std::vector<std::string> names_;
+  std::span<const Figure> early_exit_;
   std::string out_;
 };
 }  // namespace
 
-std::string report_html(std::span<const RunRecord> runs) {
+std::string report_html(std::span<const RunRecord> runs, std::span<const Figure> early_exit) {
   if (runs.empty()) throw std::invalid_argument("a report needs at least one run");
-  return Page(runs).html();
+  return Page(runs, early_exit).html();
 }
 }  // namespace autodidact::train

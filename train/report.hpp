@@ -8,11 +8,12 @@
 #include <span>
 #include <string>
 
+#include "train/report_charts.hpp"
 #include "train/run_record.hpp"
 
 namespace autodidact::train {
 
-// Throws std::invalid_argument without any run.
-std::string report_html(std::span<const RunRecord> runs);
+// `early_exit`: figures of policies (train/frontier_chart.hpp), shown behind the runs. Throws std::invalid_argument without any run.
+std::string report_html(std::span<const RunRecord> runs, std::span<const Figure> early_exit = {});
 
 }  // namespace autodidact::train

@@ -11,7 +11,7 @@
 namespace autodidact::train {
 namespace {
 
-constexpr int kWide = 860, kHalf = 425, kTall = 380, kLow = 270;
+constexpr int kWide = 860, kHalf = 425, kTall = 380, kMiddle = 330, kLow = 270;
 constexpr std::size_t kMostPoints = 400;  // more than there are pixels to tell them apart
 
 using Points = std::vector<ChartPoint>;
@@ -106,6 +106,36 @@ Figure loss_figure(const RunRecord& run) {
   return figure;
 }
 
+std::vector<Figure> exit_loss_figures(const RunRecord& run) {
+  struct Term {
+    const char* title;
+    const char* unit;
+    ExitLosses::List ExitLosses::*member;
+  };
+  static constexpr Term kTerms[]{{"Cross-entropy of each exit", "nats", &ExitLosses::ce},
+                                 {"Soft cross-entropy with the teacher", "nats", &ExitLosses::soft},
+                                 {"Feature distance from the teacher", "distance", &ExitLosses::feature}};
+  const std::vector<MetricsRow> rows = step_rows(run);
+  std::vector<Figure> figures;
+  for (const Term& term : kTerms) {
+    Figure figure{{term.title, "step", term.unit, {}}, {}};
+    set_size(figure.chart, kHalf, kMiddle);
+    std::vector<std::string> words;
+    for (std::size_t k = 0; k < kExits; ++k) {
+      Points points;
+      for (const MetricsRow& row : rows) points.push_back({static_cast<double>(row.step), (row.exit_losses.*term.member)[k]});
+      if (finite(points).empty()) continue;
+      const std::string name = fmt::format("{}/{}", k + 1, kExits);
+      figure.chart.series.push_back({name, thinned(points), std::string(kExitColors[k])});
+      words.push_back(first_and_last("exit " + name, points, "step"));
+    }
+    if (words.empty()) continue;
+    figure.words = joined("Before the weights of the loss", words);
+    figures.push_back(std::move(figure));
+  }
+  return figures;
+}
+
 Figure accuracy_figure(const RunRecord& run) {
   const std::vector<MetricsRow> epochs = epoch_rows(run);
   std::vector<ExitAccuracies> accuracies;
@@ -114,7 +144,7 @@ Figure accuracy_figure(const RunRecord& run) {
   set_size(figure.chart, kWide, kTall);
   std::vector<std::string> words;
   for (ChartSeries& series : figure.chart.series) {
-    for (std::size_t i = 0; i < epochs.size(); ++i) series.points[i].x = epochs[i].epoch;  // of a run that was resumed
+    for (std::size_t i = 0; i < epochs.size(); ++i) series.points[i].x = std::round(100 * epochs[i].epoch) / 100;  // resumed or cut
     words.push_back(first_and_last(series.name, series.points, "epoch"));
     series.points = thinned(series.points);
   }

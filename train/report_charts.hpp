@@ -3,6 +3,7 @@
 #pragma once
 #include <span>
 #include <string>
+#include <vector>
 
 #include "train/chart.hpp"
 #include "train/run_record.hpp"
@@ -16,6 +17,8 @@ struct Figure {
 };
 
 Figure loss_figure(const RunRecord& run);        // loss and its terms against step
+// What the exits learn from, before the weights of the loss: cross-entropy, soft labels, feature distance. Those that the loss has.
+std::vector<Figure> exit_loss_figures(const RunRecord& run);
 Figure accuracy_figure(const RunRecord& run);    // exits and ensemble against epoch, of the judged part
 Figure rate_figure(const RunRecord& run);        // learning rate against step
 Figure throughput_figure(const RunRecord& run);  // images a second against step

@@ -20,7 +20,8 @@ namespace {
 
 // epochs and data are looked at more closely: by the schedule, and by what is in the data.
 const std::set<std::string, std::less<>> kMayDiffer{"out",  "overwrite", "resume",     "save-every", "keep",     "max-steps", "epochs",
-                                                    "data", "threads",   "plan-cache", "json",       "init-from"};
+                                                    "data", "threads",   "plan-cache", "json",       "init-from",
+                                                    "workers"};
 
 std::map<std::string, std::string> parse(const std::string& config) {
   std::map<std::string, std::string> options;
@@ -94,6 +95,8 @@ std::optional<Checkpoint> checkpoint_to_resume(const RunOptions& options, const 
 std::string machine_and_threads(const engine::Lanes& lanes) {
   return fmt::format("{}, {} threads", machine_text(), lanes.layout().wide);
 }
+
+std::string option_of(const std::string& config, const std::string& name) { return value_text(parse(config), name); }
 
 std::string config_difference(const std::string& before, const std::string& now) {
   const auto then = parse(before), here = parse(now);

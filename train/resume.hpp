@@ -26,4 +26,6 @@ std::string machine_and_threads(const engine::Lanes& lanes);
 
 // The first option by which two config.toml differ though they must not, in a sentence; empty if there is none.
 std::string config_difference(const std::string& before, const std::string& now);
+// What a config.toml says of an option, as it stands there; "not given".
+std::string option_of(const std::string& config, const std::string& name);
 }  // namespace autodidact::train

@@ -9,21 +9,22 @@
 #include <cerrno>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "train/atomic_file.hpp"
 #include "train/errors.hpp"
+#include "train/tensorboard.hpp"
 
 namespace autodidact::train {
 namespace fs = std::filesystem;
 namespace {
 
-std::array<fs::path, 6> files_of(const RunDirectory& run) {
-  return {run.metrics(),      run.metrics_csv(),  run.config(),
-          run.last_weights(), run.best_weights(), run.exits_chart()};
-}
+// What a run writes beside its checkpoints and event files, as the functions of the header name it.
+constexpr std::array<std::string_view, 8> kFiles{"metrics.jsonl",    "metrics.csv", "config.toml", "last.safetensors",
+                                                 "best.safetensors", "exits.svg",   "result.json", "confusion.json"};
 
 }  // namespace
 
@@ -32,7 +33,7 @@ RunDirectory::RunDirectory(fs::path directory, ExistingRun existing)
   if (directory_.empty()) throw std::invalid_argument("the output directory has an empty name");
   create();
   lock();
-  if (existing == ExistingRun::refuse) require_no_run();
+  if (existing == ExistingRun::refuse) require_no_run(directory_);
   require_writable();
 }
 
@@ -63,30 +64,33 @@ void RunDirectory::require_writable() const {
   }
 }
 
-void RunDirectory::require_no_run() const {
-  std::vector<fs::path> found{checkpoints()};
-  for (const fs::path& file : files_of(*this)) found.insert(found.end() - 1, file);
-  for (const fs::path& file : found) {
+void require_no_run(const fs::path& directory) {
+  std::vector<std::string_view> names(kFiles.begin(), kFiles.end());
+  names.emplace_back("checkpoints");
+  for (const std::string_view name : names) {
     std::error_code error;
-    if (!fs::exists(fs::symlink_status(file, error))) continue;
+    if (!fs::exists(fs::symlink_status(directory / name, error))) continue;
     throw std::invalid_argument(fmt::format(
         "{} already holds a run ({}); choose another --out, or --overwrite to replace it, or --resume auto to go on with it",
-        directory_.string(), file.filename().string()));
+        directory.string(), name));
   }
 }
 
 void RunDirectory::begin() const { remove_files(false); }
-void RunDirectory::remove_left_overs() const { remove_files(true); }
+void RunDirectory::go_on() const {
+  remove_files(true);
+  for (const fs::path& file : {result(), confusion()})
+    if (::unlink(file.c_str()) != 0 && errno != ENOENT) throw_resource_error("remove", file, errno);
+}
 
 void RunDirectory::remove_files(bool left_overs_only) const {
   std::vector<fs::path> doomed;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(directory_, error)) {
     const std::string name = entry.path().filename().string();
-    for (const fs::path& file : files_of(*this)) {
-      const std::string own = file.filename().string();
-      if ((name == own && !left_overs_only) || name.starts_with(partial_prefix(own))) doomed.push_back(entry.path());
-    }
+    for (const std::string_view own : kFiles)
+      if ((name == own && !left_overs_only) || name.starts_with(partial_prefix(std::string(own)))) doomed.push_back(entry.path());
+    if (is_event_file(name) && !left_overs_only) doomed.push_back(entry.path());
   }
   if (error) throw_resource_error("read the directory", directory_, error.value());
   for (const fs::path& file : doomed) {

@@ -49,7 +49,8 @@ std::string_view without(std::string_view text, std::string_view ends) {
 }
 
 void read_config(const fs::path& path, RunRecord& run) {
-  for_each_line(read_file(path), [&](std::string_view line, std::size_t number, bool) {
+  run.config_text = read_file(path);
+  for_each_line(run.config_text, [&](std::string_view line, std::size_t number, bool) {
     if (line.starts_with(kMachine)) run.machine = line.substr(kMachine.size());
     line = without(line, " \t\r");
     if (line.empty() || line[0] == '#' || line[0] == '[') return;
@@ -72,13 +73,23 @@ void read_metrics(const fs::path& path, RunRecord& run) {
   });
 }
 
-bool ends_epoch(const MetricsRow& row) { return row.epoch > 0 && row.epoch == std::floor(row.epoch); }
-
-std::vector<MetricsRow> selected(const RunRecord& run, bool ends) {
+template <class Is>
+std::vector<MetricsRow> selected(const RunRecord& run, const Is& is) {
   std::vector<MetricsRow> rows;
-  std::copy_if(run.rows.begin(), run.rows.end(), std::back_inserter(rows),
-               [&](const MetricsRow& row) { return ends_epoch(row) == ends; });
+  std::copy_if(run.rows.begin(), run.rows.end(), std::back_inserter(rows), is);
   return rows;
+}
+
+// read(text) where there is such a file.
+template <class Read>
+auto read_optional(const fs::path& path, const Read& read) -> std::optional<decltype(read(""))> {
+  std::error_code error;
+  if (!fs::exists(path, error)) return {};
+  try {
+    return read(read_file(path));
+  } catch (const std::invalid_argument& reason) {
+    throw data::DataError(fmt::format("{} {}", path.string(), reason.what()));
+  }
 }
 
 double score(const MetricsRow& row) {
@@ -102,6 +113,9 @@ RunRecord read_run(const fs::path& directory) {
   run.name = (error ? directory : whole).filename().string();
   read_config(directory / "config.toml", run);
   read_metrics(directory / "metrics.jsonl", run);
+  run.result = read_optional(directory / "result.json", result_from_json);
+  run.confusion = read_optional(directory / "confusion.json", confusion_from_json);
+  run.policy = read_optional(directory / "policy.json", policy_from_text);
   return run;
 }
 
@@ -110,10 +124,12 @@ std::string describe_machine(int threads) {
   return fmt::format("{}{}, {} thread{}\n", kMachine, cpu.empty() ? "unknown CPU" : cpu, threads, threads == 1 ? "" : "s");
 }
 
-std::vector<MetricsRow> epoch_rows(const RunRecord& run) { return selected(run, true); }
+std::vector<MetricsRow> epoch_rows(const RunRecord& run) {
+  return selected(run, [](const MetricsRow& row) { return row.judged(); });
+}
 
 std::vector<MetricsRow> step_rows(const RunRecord& run) {
-  std::vector<MetricsRow> rows = selected(run, false);
+  std::vector<MetricsRow> rows = selected(run, [](const MetricsRow& row) { return row.kind == RowKind::steps; });
   return rows.size() < 2 ? run.rows : rows;
 }
 

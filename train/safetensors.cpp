@@ -7,7 +7,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cmath>
 #include <fstream>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <system_error>
@@ -137,7 +140,34 @@ class Hash {
   std::unique_ptr<XXH64_state_t, Free> state_{fresh()};
 };
 
+/// IEEE 754 binary16: 1 bit of sign, 5 of exponent, 10 of fraction.
+double from_half(std::uint16_t bits) {
+  const int exponent = bits >> 10 & 0x1f, fraction = bits & 0x3ff;
+  double size = std::ldexp(exponent == 0 ? fraction : 0x400 + fraction, std::max(exponent, 1) - 25);
+  if (exponent == 0x1f) size = fraction == 0 ? std::numeric_limits<double>::infinity() : std::numeric_limits<double>::quiet_NaN();
+  return bits & 0x8000 ? -size : size;
+}
+
+/// The upper half of an f32.
+double from_bfloat(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
+
 }  // namespace
+
+std::optional<std::vector<double>> TensorRecord::numbers() const {
+  const auto converted = [](const auto& elements, const auto& convert) {
+    std::vector<double> numbers(elements.size());
+    std::transform(elements.begin(), elements.end(), numbers.begin(), convert);
+    return numbers;
+  };
+  const auto plain = [](auto number) { return static_cast<double>(number); };
+  switch (type) {
+    case FileType::f64: return converted(values<double>(), plain);
+    case FileType::f32: return converted(values<float>(), plain);
+    case FileType::f16: return converted(values<std::uint16_t>(), from_half);
+    case FileType::bf16: return converted(values<std::uint16_t>(), from_bfloat);
+    default: return {};
+  }
+}
 
 const TensorRecord* SafetensorsFile::find(std::string_view name) const {
   const auto place = std::lower_bound(

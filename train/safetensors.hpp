@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,8 +28,8 @@
 
 namespace autodidact::train {
 
-/// Types of elements as they lie in files. bf16 is kept as raw bytes, two per element.
-enum class FileType { f64, f32, i64, i32, u8, bf16 };
+/// Types of elements as they lie in files. f16 and bf16 are kept as raw bytes, two per element; numbers() understands them.
+enum class FileType { f64, f32, i64, i32, u8, bf16, f16 };
 
 std::string_view file_type_name(FileType type);  ///< "F32", as in the header
 std::size_t file_type_size(FileType type);       ///< bytes per element
@@ -77,6 +78,9 @@ struct TensorRecord {
   std::span<const T> values() const {
     return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
   }
+
+  /// The elements of F64, F32, F16 or BF16; nothing for other types.
+  std::optional<std::vector<double>> numbers() const;
 };
 
 /// A file that was read: tensors sorted by name.

@@ -31,12 +31,13 @@ struct TypeRow {
   std::string_view name;
   std::size_t size;
 };
-constexpr std::array<TypeRow, 6> kTypes{{{FileType::f64, "F64", 8},
+constexpr std::array<TypeRow, 7> kTypes{{{FileType::f64, "F64", 8},
                                          {FileType::f32, "F32", 4},
                                          {FileType::i64, "I64", 8},
                                          {FileType::i32, "I32", 4},
                                          {FileType::u8, "U8", 1},
-                                         {FileType::bf16, "BF16", 2}}};
+                                         {FileType::bf16, "BF16", 2},
+                                         {FileType::f16, "F16", 2}}};
 
 const TypeRow& row_of(FileType type) {
   return *std::find_if(kTypes.begin(), kTypes.end(),
@@ -85,7 +86,7 @@ FileType read_type(const std::string& name, const json& value) {
   const auto row = std::find_if(kTypes.begin(), kTypes.end(),
                                 [&](const TypeRow& candidate) { return candidate.name == text; });
   if (row == kTypes.end()) {
-    refuse(name, fmt::format("has dtype {}; known are F64, F32, I64, I32, U8 and BF16",
+    refuse(name, fmt::format("has dtype {}; known are F64, F32, F16, BF16, I64, I32 and U8",
                              in_quotes(text)));
   }
   return row->type;

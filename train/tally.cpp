@@ -9,7 +9,7 @@ namespace {
 constexpr std::array<std::string_view, kExits> kLogits{"logits/1", "logits/2", "logits/3", "logits/4"};
 }  // namespace
 
-void Tally::add(const engine::Program& program, std::span<const std::int32_t> labels) {
+void Tally::add(const engine::Program& program, std::span<const std::int32_t> labels, Confusion* confusion) {
   std::array<std::span<const float>, kExits> logits;
   for (std::size_t k = 0; k < kExits; ++k) {
     counts_.present[k] = program.outputs().contains(kLogits[k]);
@@ -19,8 +19,12 @@ void Tally::add(const engine::Program& program, std::span<const std::int32_t> la
   for (std::size_t n = 0; n < labels.size(); ++n) {
     const auto row = [&](std::size_t k) { return logits[k].subspan(n * classes, classes); };
     const auto target = static_cast<std::ptrdiff_t>(labels[n]);
+    const auto answered = [&](std::size_t column, std::ptrdiff_t answer) {
+      if (confusion) confusion->add(column, classes, static_cast<std::size_t>(target), static_cast<std::size_t>(answer));
+      return answer == target;
+    };
     for (std::size_t k = 0; k < kExits; ++k)
-      if (counts_.present[k]) counts_.correct[k] += std::max_element(row(k).begin(), row(k).end()) - row(k).begin() == target;
+      if (counts_.present[k]) counts_.correct[k] += answered(k, std::max_element(row(k).begin(), row(k).end()) - row(k).begin());
     if (!counts_.present[0]) continue;
     std::size_t best = 0;
     double best_sum = 0;
@@ -31,9 +35,18 @@ void Tally::add(const engine::Program& program, std::span<const std::int32_t> la
       best = q;
       best_sum = sum;
     }
-    counts_.ensemble_correct += static_cast<std::ptrdiff_t>(best) == target;
+    counts_.ensemble_correct += answered(kExits, static_cast<std::ptrdiff_t>(best));
   }
   counts_.images += static_cast<std::int64_t>(labels.size());
+}
+
+void Tally::add(const Tally& other) {
+  const Counts& more = other.counts_;
+  if (more.images == 0) return;
+  counts_.images += more.images;
+  counts_.ensemble_correct += more.ensemble_correct;
+  counts_.present = more.present;
+  for (std::size_t k = 0; k < kExits; ++k) counts_.correct[k] += more.correct[k];
 }
 
 ExitAccuracies Tally::accuracies() const {

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "engine/program.hpp"
+#include "train/confusion.hpp"
 #include "train/exit_accuracies.hpp"
 
 namespace autodidact::train {
@@ -18,8 +19,10 @@ class Tally {
   explicit Tally(Ensemble ensemble = Ensemble::all) : ensemble_(ensemble) {}
 
   // Reads "logits/1" … "logits/4" (N,Q) of a program that has just run; exits that it lacks stay missing, and so does the
-  // ensemble then. Allocates nothing.
-  void add(const engine::Program& program, std::span<const std::int32_t> labels);
+  // ensemble then. Counts into `confusion` too if given. Allocates nothing but that one's memory.
+  void add(const engine::Program& program, std::span<const std::int32_t> labels, Confusion* confusion = nullptr);
+  // What another one, of the same exits, has counted.
+  void add(const Tally& other);
   void clear() { *this = Tally(ensemble_); }
   std::int64_t images() const { return counts_.images; }
   ExitAccuracies accuracies() const;

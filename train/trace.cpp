@@ -7,7 +7,7 @@
 #include "data/error.hpp"
 #include "model/distillation_loss.hpp"
 #include "ops/fusions.hpp"
-#include "train/errors.hpp"
+#include "train/image_batch.hpp"
 #include "train/programs.hpp"
 #include "train/survivors.hpp"
 #include "train/weights.hpp"
@@ -90,8 +90,9 @@ class TracedStep {
   }
 
   void update() {
-    const optim::Sgd sgd(options_.sgd, store_.layout(), program_->gradients());
-    lanes_.run_wide([&](engine::Lane& lane) { sgd.step(lane, store_, options_.learning_rate); });
+    const auto rule = optim::make_update_rule(options_.optimizer, store_.layout(), program_->gradients());
+    rule->prepare(store_);
+    lanes_.run_wide([&](engine::Lane& lane) { rule->step(lane, store_, {.learning_rate = options_.learning_rate}); });
     store_.commit();
     for (const Slot& slot : store_.layout().parameters())
       trace_.tensors.push_back({"after/" + slot.name, slot.shape, store_.get(Section::values, slot)});
@@ -108,34 +109,6 @@ class TracedStep {
   Trace trace_;
 };
 
-[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& sentence) {
-  throw data::DataError(fmt::format("{}: {}", path.string(), sentence));
-}
-
-TraceBatch checked_batch(const SafetensorsFile& file, std::int64_t classes) {
-  const TensorRecord& images = file.require("images", FileType::f32);
-  const TensorRecord& labels = file.require("labels", FileType::i64);
-  if (images.shape.size() != 4)
-    refuse(file.path, fmt::format("images must have the four extents N, C, H, W, got {}", images.shape.size()));
-  if (labels.shape != FileShape{images.shape[0]})
-    refuse(file.path, fmt::format("labels must have the shape [{}], one for each image, got [{}]", images.shape[0],
-                                  fmt::join(labels.shape, ", ")));
-  TraceBatch batch;
-  batch.shape = Shape(std::span<const std::int64_t>(images.shape));
-  for (const float pixel : images.values<float>()) {
-    if (!std::isfinite(pixel))
-      refuse(file.path, fmt::format("images holds {} at index {}", pixel, batch.images.size()));
-    batch.images.push_back(pixel);
-  }
-  for (const std::int64_t label : labels.values<std::int64_t>()) {
-    if (label < 0 || label >= classes)
-      refuse(file.path, fmt::format("labels[{}] is {}, the network knows the classes 0 to {}", batch.labels.size(),
-                                    label, classes - 1));
-    batch.labels.push_back(static_cast<double>(label));
-  }
-  return batch;
-}
-
 template <class T>
 void write_as(const std::filesystem::path& path, const Metadata& metadata, const Trace& trace) {
   std::vector<std::vector<T>> numbers;
@@ -150,11 +123,9 @@ void write_as(const std::filesystem::path& path, const Metadata& metadata, const
 }  // namespace
 
 TraceBatch read_trace_batch(const std::filesystem::path& path, std::int64_t classes) {
-  try {
-    return checked_batch(read_safetensors(path), classes);
-  } catch (const FileFormatError& error) {  // a batch is data, whatever the format of its file
-    throw data::DataError(error.what());
-  }
+  const ImageBatch batch = read_image_batch(path, classes);
+  if (batch.labels.empty()) throw data::DataError(fmt::format("{} has no tensor \"labels\"", path.string()));
+  return {batch.shape, {batch.images.begin(), batch.images.end()}, {batch.labels.begin(), batch.labels.end()}};
 }
 
 Trace trace_step(const TraceOptions& options, const SafetensorsFile& weights, const TraceBatch& batch,

@@ -21,7 +21,7 @@
 #include "engine/executor.hpp"
 #include "model/network.hpp"
 #include "model/recipe.hpp"
-#include "optim/sgd.hpp"
+#include "optim/optimizer.hpp"
 #include "train/safetensors.hpp"
 
 namespace autodidact::train {
@@ -31,13 +31,13 @@ struct TraceBatch {
   std::vector<double> images;  // normalised
   std::vector<double> labels;  // N
 };
-// Tensors `images`, F32 (N,C,H,W), and `labels`, I64 (N) in 0 … classes−1. Throws data::DataError naming file and tensor.
+// A batch file (train/image_batch.hpp) with labels. Throws data::DataError naming file and tensor.
 TraceBatch read_trace_batch(const std::filesystem::path& path, std::int64_t classes);
 
 struct TraceOptions {
   model::NetworkOptions network = {};
   model::Recipe recipe = {};
-  optim::SgdOptions sgd = {};
+  optim::OptimizerOptions optimizer = optim::SgdOptions{};
   double learning_rate = 0.1;
   engine::Choose choose = engine::Choose::direct;
   engine::Backend backend = engine::Backend::fast;

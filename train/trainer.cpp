@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "optim/clipping.hpp"
 #include "train/errors.hpp"
 
 namespace autodidact::train {
@@ -16,19 +17,29 @@ template <class T>
 void feed_as(engine::Program& program, std::string_view name, const auto& numbers) {
   std::copy(numbers.begin(), numbers.end(), program.input<T>(name).begin());
 }
+}  // namespace
 
-double scalar(const engine::Program& program, std::string_view name) {
-  return program.number_type() == engine::DType::f64 ? program.scalar(name) : program.view(name)[0];
+namespace {
+TrainerOptions for_its_pieces(TrainerOptions options) {
+  if (options.micro_batches > 1) options.programs.part = model::BatchPart::micro;
+  return options;
 }
 }  // namespace
 
 Trainer::Trainer(TrainerOptions options, engine::Lanes& lanes)
-    : options_(std::move(options)),
+    : options_(for_its_pieces(std::move(options))),
       lanes_(lanes),
       executor_(lanes),
       programs_(options_.network, options_.recipe, lanes, options_.programs),
-      store_(programs_.layout(), programs_.master()) {
+      store_(programs_.layout(), programs_.master()),
+      gradient_(options_.micro_batches, options_.label_smoothing, programs_, executor_, store_) {
+  optim::check_clip_norm(options_.clip_norm);
   model::initialise(store_, options_.seed, options_.initialise);
+  if (options_.average_decay != 0) average_ = std::make_unique<optim::WeightAverage>(store_, options_.average_decay);
+}
+
+void Trainer::restart_average() {
+  if (average_) average_->copy(store_);
 }
 
 void Trainer::feed(engine::Program& program, const data::Batch& batch, double label_smoothing) {
@@ -51,6 +62,7 @@ namespace {
 [[noreturn]] void refuse_to_evaluate(std::string_view value) {
   throw NumericalError(fmt::format("{} of a batch to evaluate is not finite: the weights are too large", value));
 }
+}  // namespace
 
 // The largest of numbers that are none would pass for an answer.
 void require_finite_logits(const engine::Program& program) {
@@ -60,46 +72,34 @@ void require_finite_logits(const engine::Program& program) {
       refuse_to_evaluate(name);
   }
 }
-}  // namespace
-
-StepLoss Trainer::losses(const engine::Program& program) const {
-  StepLoss loss;
-  const model::Recipe& recipe = options_.recipe;
-  const double soft_weight = recipe.alpha * (recipe.t2 ? recipe.temperature * recipe.temperature : 1);
-  for (const auto& [name, terminal] : program.outputs()) {
-    if (name == "loss/total") loss.total = scalar(program, name);
-    else if (name.starts_with("loss/ce/"))
-      loss.ce += (name == "loss/ce/4" ? 1 : 1 - recipe.alpha) * scalar(program, name);
-    else if (name.starts_with("loss/soft/")) loss.soft += soft_weight * scalar(program, name);
-    else if (name.starts_with("loss/feature/")) loss.feature += recipe.lambda * scalar(program, name);
-  }
-  return loss;
-}
 
 engine::Program& Trainer::prepare(std::int64_t batch) {
-  engine::Program& program = programs_.training(batch);
-  if (!sgd_) {
-    sgd_ = std::make_unique<optim::Sgd>(options_.sgd, store_.layout(), program.gradients());
+  engine::Program& program = gradient_.prepare(batch);
+  if (!update_) {
+    update_ = optim::make_update_rule(options_.optimizer, store_.layout(), program.gradients());
+    update_->prepare(store_);
     norm_ = std::make_unique<optim::GradientNorm>(store_.layout(), program.gradients());
   }
   return program;
 }
 
-StepLoss Trainer::step(const data::Batch& batch, double learning_rate, Tally* tally) {
-  const auto count = static_cast<std::int64_t>(batch.count);
-  engine::Program& program = prepare(count);
-  feed(program, batch, options_.label_smoothing);
-  executor_.run(program, store_);
-
-  const StepLoss loss = losses(program);
-  double norm = 0;
-  lanes_.run_wide([&](engine::Lane& lane) { norm = (*norm_)(lane, store_); });
-  if (!std::isfinite(loss.total) || !std::isfinite(norm)) explain_failure(program, loss.total, norm);
-  lanes_.run_wide([&](engine::Lane& lane) { sgd_->step(lane, store_, learning_rate); });
+StepResult Trainer::step(const data::Batch& batch, double learning_rate, Tally* tally) {
+  prepare(static_cast<std::int64_t>(batch.count));
+  const Tally::Counts counts = tally ? tally->counts() : Tally::Counts{};
+  StepResult result{gradient_.run(batch, tally)};
+  lanes_.run_wide([&](engine::Lane& lane) { result.gradient_norm = (*norm_)(lane, store_); });
+  if (!std::isfinite(result.total) || !std::isfinite(result.gradient_norm)) {
+    if (tally) tally->restore(counts);
+    explain_failure(batch, result.total, result.gradient_norm);
+  }
+  const double scale = optim::clip_scale(result.gradient_norm, options_.clip_norm);
+  if (options_.clip_norm > 0) result.clipped = scale < 1 ? 1 : 0;
+  const optim::UpdateStep update{.learning_rate = learning_rate, .gradient_scale = scale, .step = steps_ + 1};
+  lanes_.run_wide([&](engine::Lane& lane) { update_->step(lane, store_, update); });
   store_.commit();
+  if (average_) lanes_.run_wide([&](engine::Lane& lane) { average_->update(lane, store_, steps_); });
   ++steps_;
-  if (tally) tally->add(program, batch.labels);
-  return loss;
+  return result;
 }
 
 namespace {
@@ -107,9 +107,9 @@ namespace {
 std::string number_text(double number) { return std::isnan(number) ? "nan" : fmt::format("{}", number); }
 }  // namespace
 
-void Trainer::explain_failure(engine::Program& program, double loss, double norm) {
-  store_.discard();
-  const auto bad = executor_.run_checked(program, store_);
+void Trainer::explain_failure(const data::Batch& batch, double loss, double norm) {
+  gradient_.take_back();
+  const auto bad = gradient_.find_bad(batch);
   store_.discard();
   throw NumericalError(fmt::format(
       "step {}: the loss is {} and the norm of the gradients {}; first not finite: {}. The weights are those of the step "
@@ -118,19 +118,21 @@ void Trainer::explain_failure(engine::Program& program, double loss, double norm
       bad ? fmt::format("{} ({}) in {}", bad->tensor, name_of(bad->pass), bad->task) : "nothing when run again"));
 }
 
-ExitAccuracies Trainer::evaluate(data::Loader& loader) {
+engine::Program& Trainer::infer(const data::Batch& batch, bool checked) {
+  engine::Program& program = programs_.inference(static_cast<std::int64_t>(batch.count));
+  feed(program, batch);
+  // The library's ReLU makes 0 of what is no number (ops/convolution_batch_norm.hpp): weights that overflow show in the values
+  // between, whatever the image, and not always in the logits.
+  if (!checked) executor_.run(program, evaluated());
+  else if (const auto bad = executor_.run_checked(program, evaluated())) refuse_to_evaluate(bad->tensor);
+  require_finite_logits(program);
+  return program;
+}
+
+ExitAccuracies Trainer::evaluate(data::Loader& loader, Confusion* confusion) {
   Tally tally(options_.ensemble);
   bool first = true;
-  while (const data::Batch* batch = loader.next()) {
-    engine::Program& program = programs_.inference(static_cast<std::int64_t>(batch->count));
-    feed(program, *batch);
-    // The library's ReLU makes 0 of what is no number (ops/convolution_batch_norm.hpp): weights that overflow show in the values
-    // between, whatever the image, and not always in the logits.
-    if (!std::exchange(first, false)) executor_.run(program, store_);
-    else if (const auto bad = executor_.run_checked(program, store_)) refuse_to_evaluate(bad->tensor);
-    require_finite_logits(program);
-    tally.add(program, batch->labels);
-  }
+  while (const data::Batch* batch = loader.next()) tally.add(infer(*batch, std::exchange(first, false)), batch->labels, confusion);
   return tally.accuracies();
 }
 }  // namespace autodidact::train

@@ -14,7 +14,9 @@
 #include "model/network.hpp"
 #include "model/recipe.hpp"
 #include "optim/gradient_norm.hpp"
-#include "optim/sgd.hpp"
+#include "optim/optimizer.hpp"
+#include "optim/weight_average.hpp"
+#include "train/batch_gradient.hpp"
 #include "train/programs.hpp"
 #include "train/tally.hpp"
 
@@ -24,17 +26,23 @@ struct TrainerOptions {
   model::NetworkOptions network = {};
   model::Recipe recipe = {};
   model::InitialiseOptions initialise = {};
-  optim::SgdOptions sgd = {};
+  optim::OptimizerOptions optimizer = optim::SgdOptions{};
   ProgramOptions programs = {};
   std::uint64_t seed = 0;
   Ensemble ensemble = Ensemble::all;
   double label_smoothing = 0;  // 0 … 1: the part of a label that is spread over all classes
+  int micro_batches = 1;       // pieces in which the gradient of a batch is computed (train/batch_gradient.hpp)
+  double clip_norm = 0;        // the longest gradient (optim/clipping.hpp); 0: any
+  double average_decay = 0;    // of the weights' moving average (optim/weight_average.hpp); 0: none is kept
 };
 
-// The loss of one step, and what it is made of: loss = ce + soft + feature, each with its weights.
-struct StepLoss {
-  double total = 0, ce = 0, soft = 0, feature = 0;
+struct StepResult : StepLoss {
+  double gradient_norm = 0;  // before clipping
+  double clipped = kMissing;  // 1 or 0; missing where there is no bound
 };
+
+// Throws NumericalError naming the first output of the program, which has just run, that holds a number that is not finite.
+void require_finite_logits(const engine::Program& program);
 
 class Trainer {
  public:
@@ -43,20 +51,30 @@ class Trainer {
   // Compiles what steps of so many images need, and checks the options: what the first step would do anyway, and throw.
   engine::Program& prepare(std::int64_t batch);
 
-  // One step of SGD. The logits of the step are added to `tally` if given; of mixed pictures the
+  // One step of the optimizer. The logits of the step are added to `tally` if given; of mixed pictures the
   // first label counts there. Throws NumericalError, naming the first task and
   // tensor that went wrong, if the loss or a gradient is not finite; parameters and statistics are then as they were.
-  StepLoss step(const data::Batch& batch, double learning_rate, Tally* tally = nullptr);
+  StepResult step(const data::Batch& batch, double learning_rate, Tally* tally = nullptr);
 
-  // Accuracies over one pass of the loader's current epoch, by the running statistics. Throws NumericalError if a logit,
-  // or any value of the first batch, is not finite.
-  ExitAccuracies evaluate(data::Loader& loader);
+  // Accuracies of evaluated() over one pass of the loader's current epoch, by the running statistics. Throws NumericalError if a logit,
+  // or any value of the first batch, is not finite. Which class was taken for which is counted into `confusion` if given.
+  ExitAccuracies evaluate(data::Loader& loader, Confusion* confusion = nullptr);
+
+  // The inference program, which has just computed the logits of this batch. `checked`: looks at every value. Throws as evaluate.
+  engine::Program& infer(const data::Batch& batch, bool checked);
 
   // Writes images and labels into the inputs of a program for batches of this size, whatever its number type.
   static void feed(engine::Program& program, const data::Batch& batch, double label_smoothing = 0);
 
   engine::ParameterStore& store() { return store_; }
   const engine::ParameterStore& store() const { return store_; }
+  // The averaged weights; null if none are kept.
+  engine::ParameterStore* average() { return average_ ? &average_->store() : nullptr; }
+  const engine::ParameterStore* average() const { return average_ ? &average_->store() : nullptr; }
+  // What is judged and saved as the result: the average if there is one.
+  engine::ParameterStore& evaluated() { return average_ ? average_->store() : store_; }
+  // The average starts anew from the weights as they are: after others were put into the store.
+  void restart_average();
   Programs& programs() { return programs_; }
   engine::Executor& executor() { return executor_; }
   std::int64_t steps() const { return steps_; }
@@ -65,15 +83,16 @@ class Trainer {
   const TrainerOptions& options() const { return options_; }
 
  private:
-  StepLoss losses(const engine::Program& program) const;
-  [[noreturn]] void explain_failure(engine::Program& program, double loss, double norm);
+  [[noreturn]] void explain_failure(const data::Batch& batch, double loss, double norm);
 
   TrainerOptions options_;
   engine::Lanes& lanes_;
   engine::Executor executor_;
   Programs programs_;
   engine::ParameterStore store_;
-  std::unique_ptr<optim::Sgd> sgd_;
+  BatchGradient gradient_;
+  std::unique_ptr<optim::WeightAverage> average_;
+  std::unique_ptr<optim::UpdateRule> update_;
   std::unique_ptr<optim::GradientNorm> norm_;
   std::int64_t steps_ = 0;
 };

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <stdexcept>
 
@@ -12,6 +13,7 @@
 #include "train/chart.hpp"
 #include "train/checkpoint_store.hpp"
 #include "train/errors.hpp"
+#include "train/init_from.hpp"
 #include "train/interruption.hpp"
 #include "train/metrics_log.hpp"
 #include "train/plan_choices.hpp"
@@ -68,7 +70,8 @@ class Run {
     result_.steps = trainer_.steps();
     result_.best = state_.best;
     result_.best_epoch = state_.best_epoch;
-    if (test_ && result_.steps > 0 && result_.signal == 0) result_.test = evaluate(*test_);
+    result_.best_on = judged_on(options_);
+    if (result_.signal == 0) end_folder();
     return result_;
   }
 
@@ -94,6 +97,7 @@ class Run {
     if (before.step > epoch_steps())
       throw FileFormatError(fmt::format("{}: an epoch has {} steps, not {}", resumed_->file.path.string(), epoch_steps(), before.step));
     restore(*resumed_, trainer_.store());
+    if (trainer_.average()) restore_average(*resumed_, *trainer_.average());
     trainer_.resume_after(before.steps);
     if (const std::string other = choices_difference(before.choices, state_.choices); !other.empty() && before.machine == state_.machine)
       say(fmt::format("the run goes on, but not to the same bits: {}\n", other));
@@ -108,17 +112,17 @@ class Run {
   }
 
   void begin_folder() {
-    if (resumed_) directory_.remove_left_overs();
+    if (resumed_) directory_.go_on();
     else directory_.begin();
     if (const int removed = checkpoints_.begin(resumed_ ? state_.steps : -1); removed > 0 && resumed_)
       say(fmt::format("{} checkpoints of later steps are removed\n", removed));
     if (resumed_) {
       write_file_atomically(directory_.metrics(), state_.metrics);
-      save_weights(directory_.last_weights(), options_.info, trainer_.store(), trainer_.steps());
+      save_weights(directory_.last_weights(), options_.info, trainer_.evaluated(), trainer_.steps());
       restore_best();
       write_chart();
     }
-    checkpoints_.reserve(trainer_.store());
+    checkpoints_.reserve(trainer_.store(), trainer_.average());
     log_.emplace(directory_.metrics());
     write_file_atomically(directory_.config(), options_.config_text);
     saved_step_ = state_.steps;
@@ -130,7 +134,8 @@ class Run {
     const auto path = resumed_->file.path.parent_path() / checkpoints_.path_of(state_.best_step).filename();
     engine::ParameterStore best(trainer_.store().shared_layout(), trainer_.store().master(), false);
     try {
-      restore(state_.best_step == state_.steps ? *resumed_ : read_checkpoint(path), best, false);
+      const auto load = [&](const Checkpoint& from) { trainer_.average() ? restore_average(from, best) : restore(from, best); };
+      state_.best_step == state_.steps ? load(*resumed_) : load(read_checkpoint(path));
     } catch (const FileFormatError& error) {
       say(fmt::format("the best weights so far, of epoch {}, cannot be written again: {}\n", state_.best_epoch, error.what()));
       return;
@@ -146,12 +151,12 @@ class Run {
     const auto plain = [&](const data::DatasetPointer& dataset) {
       return std::make_unique<data::Loader>(
           dataset, data::Augmentation({.kind = data::Augment::none}, dataset->shape(), *source.normalisation),
-          data::Loader::Options{.batch = options_.batch, .min_last = 1, .order = data::Order::sequential});
+          data::Loader::Options{.batch = options_.batch, .min_last = 1, .order = data::Order::sequential, .workers = options_.workers});
     };
     const data::DatasetPointer training = part(split.train);
     training_ = std::make_unique<data::Loader>(
         training, data::Augmentation(options_.augment, training->shape(), *source.normalisation),
-        data::Loader::Options{.batch = options_.batch, .seed = options_.trainer.seed, .mixing = options_.mixing});
+        data::Loader::Options{.batch = options_.batch, .seed = options_.trainer.seed, .mixing = options_.mixing, .workers = options_.workers});
     if (!split.validation.empty()) validation_ = plain(part(split.validation));
     if (source.test) test_ = plain(source.test);
     if (options_.best_on_test && !test_)
@@ -159,11 +164,9 @@ class Run {
   }
 
   void initialise_from_file() {
-    const LoadReport report = load_weights(read_safetensors(options_.init_from), trainer_.store(), true);
-    say(fmt::format("{}: {} tensors of the network are not in it and start fresh, {} of its tensors are not needed\n",
-                    options_.init_from.string(), report.missing.size(), report.ignored.size()));
-    for (const std::string& name : report.missing) say(fmt::format("  fresh: {}\n", name));
-    for (const std::string& name : report.ignored) say(fmt::format("  ignored: {}\n", name));
+    result_.init_from = load_start(read_safetensors(options_.init_from), trainer_.store());
+    say(report_text(options_.init_from, *result_.init_from));
+    trainer_.restart_average();
   }
 
   bool finished() const {
@@ -182,10 +185,10 @@ class Run {
     if (state_.step > 0) lr_ = schedule_.learning_rate(state_.epoch, state_.step - 1, steps);
     while (const data::Batch* batch = finished() ? nullptr : training_->next()) {
       lr_ = schedule_.learning_rate(state_.epoch, state_.step, steps);
-      const StepLoss loss = trainer_.step(*batch, lr_, &row_.tally);
-      row_.add(loss, batch->count);
-      epoch_.add(loss, batch->count);
-      epoch_.tally.add(trainer_.programs().training(static_cast<std::int64_t>(batch->count)), batch->labels);
+      Tally counted(options_.trainer.ensemble);
+      const StepResult loss = trainer_.step(*batch, lr_, &counted);
+      row_.add(loss, batch->count, counted);
+      epoch_.add(loss, batch->count, counted);
       ++state_.step;
       ++state_.steps;
       progress_.update({.epoch = state_.epoch + 1, .epochs = options_.epochs, .step = state_.step, .steps = steps,
@@ -215,7 +218,7 @@ class Run {
     state_.epoch_sums = epoch_.sums();
     state_.row_sums = row_.sums();
     state_.timings = timings_text(engine::timings());
-    checkpoints_.save(state_, trainer_.store());
+    checkpoints_.save(state_, trainer_.store(), trainer_.average());
     saved_step_ = state_.steps;
     saved_at_ = Clock::now();
   }
@@ -223,19 +226,31 @@ class Run {
   void save_interrupted() {
     save_checkpoint();
     checkpoints_.wait();
+    epoch_row_.kind = RowKind::stopped;
     if (state_.step > 0) log_->append(epoch_row_);  // cut short: not comparable, but not lost where the run is not resumed
-    save_weights(directory_.last_weights(), options_.info, trainer_.store(), trainer_.steps());
+    save_weights(directory_.last_weights(), options_.info, trainer_.evaluated(), trainer_.steps());
   }
 
-  ExitAccuracies evaluate(data::Loader& loader) {
+  ExitAccuracies evaluate(data::Loader& loader, Confusion* confusion = nullptr) {
     loader.start(0);
-    return trainer_.evaluate(loader);
+    return trainer_.evaluate(loader, confusion);
+  }
+
+  // The last weights on the test half, and the files that say that the run is over.
+  void end_folder() {
+    if (test_ && result_.steps > 0) {
+      Confusion confusion{.class_names = options_.info.class_names, .weights = directory_.last_weights().filename(), .data = options_.data};
+      result_.test = evaluate(*test_, &confusion);
+      write_confusion(directory_.confusion(), confusion);
+    }
+    write_file_atomically(directory_.result(), to_json(result_).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
   }
 
   void end_epoch() {
     // Cut short by --max-steps: a run that is resumed to more steps shall find it as it was in the middle.
     const bool whole = state_.step == epoch_steps();
     if (!whole) save_checkpoint();
+    epoch_row_.kind = whole ? RowKind::epoch : RowKind::cut;
     std::vector<ExitTableRow> rows{{"train", epoch_row_.accuracies}};
     if (data::Loader* judge = options_.best_on_test ? test_.get() : validation_.get()) {
       epoch_row_.accuracies = evaluate(*judge);
@@ -265,13 +280,13 @@ class Run {
 
   // Whether these are the best.
   bool save_results(const ExitAccuracies& accuracies) {
-    save_weights(directory_.last_weights(), options_.info, trainer_.store(), trainer_.steps());
+    save_weights(directory_.last_weights(), options_.info, trainer_.evaluated(), trainer_.steps());
     const bool best = state_.best_epoch == 0 || score(accuracies) > score(state_.best);
     if (best) {
       state_.best = accuracies;
       state_.best_epoch = state_.epoch;
       state_.best_step = state_.steps;
-      save_weights(directory_.best_weights(), options_.info, trainer_.store(), trainer_.steps());
+      save_weights(directory_.best_weights(), options_.info, trainer_.evaluated(), trainer_.steps());
     }
     write_chart();
     return best;

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,6 +11,7 @@
 #include "data/split.hpp"
 #include "optim/schedule.hpp"
 #include "train/run_directory.hpp"
+#include "train/run_result.hpp"
 #include "train/save_every.hpp"
 #include "train/trainer.hpp"
 #include "train/weights.hpp"
@@ -22,6 +24,7 @@ struct RunOptions {
   optim::ScheduleOptions schedule = {};
   int epochs = 250;
   std::size_t batch = 128;
+  int workers = 1;                 // threads that read and augment images; changes no bits
   std::int64_t max_steps = 0;      // 0: no limit
   data::AugmentOptions augment = {};
   data::MixingOptions mixing = {};
@@ -33,16 +36,9 @@ struct RunOptions {
   std::string resume = {};         // "auto": from the newest checkpoint in `directory`, if there is one · a checkpoint's path
   SaveEvery save_every = {};
   int keep = 2;                    // newest checkpoints that stay, beside the best
+  std::string data = {};           // its name, for the record
   std::string config_text = {};    // config.toml: what a resumed run is compared by (train/resume.hpp)
   std::FILE* tables = stdout;      // where the table of each epoch goes
-};
-
-struct RunResult {
-  ExitAccuracies test = {};        // of the last epoch's weights
-  ExitAccuracies best = {};        // on validation, of the best epoch
-  int best_epoch = 0;              // counted from 1; 0: no epoch ended
-  std::int64_t steps = 0;
-  int signal = 0;                  // SIGINT, SIGTERM or SIGUSR1: it came, and a checkpoint and last.safetensors hold that step
 };
 
 // What the best epoch is picked on: "validation", "test" or "training".
@@ -51,6 +47,6 @@ std::string_view judged_on(const RunOptions& options);
 // Trains, printing progress to stderr and tables to stdout, and writes the run directory. The lanes are the caller's.
 // Nothing is written, and no old run removed, before options, data, network and memory have been found good. A signal ends the run
 // after the step it came in, with a checkpoint; one that cannot wait is sent twice. A run that is resumed gives the same bits, in
-// weights and in metrics.jsonl but for images_per_s, as one that was never stopped.
+// weights and in metrics.jsonl but for images_per_s and time, as one that was never stopped.
 RunResult run_training(const RunOptions& options, const data::Source& source, engine::Lanes& lanes);
 }  // namespace autodidact::train

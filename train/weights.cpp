@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <set>
 #include <stdexcept>
@@ -14,6 +15,7 @@
 #include "model/recipe.hpp"
 #include "train/errors.hpp"
 #include "train/one_line.hpp"
+#include "train/safetensors_header.hpp"
 #include "train/strict_json.hpp"
 
 namespace autodidact::train {
@@ -24,6 +26,7 @@ using engine::Section;
 using engine::Slot;
 
 constexpr std::string_view kTracked = "num_batches_tracked";
+constexpr std::string_view kTeacherHead = "fc4.", kTorchvisionHead = "fc.";
 constexpr std::string_view kRunningMean = "running_mean", kRunningVariance = "running_var";
 
 FileShape shape_of(const Slot& slot) {
@@ -46,6 +49,17 @@ int read_int(const SafetensorsFile& file, const std::string& key) {
   }
   throw FileFormatError(fmt::format("{}: metadata {} must be a whole number, got {}",
                                     file.path.string(), key, in_quotes(text)));
+}
+
+// Empty where the text is, or where the key is not there.
+std::optional<std::uint64_t> read_seed(const SafetensorsFile& file, const std::string& key) {
+  const auto found = file.metadata.find(key);
+  if (found == file.metadata.end() || found->second.empty()) return {};
+  const std::string& text = found->second;
+  std::uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (error == std::errc() && end == text.data() + text.size()) return seed;
+  throw FileFormatError(fmt::format("{}: metadata {} must be a whole number from 0 on, got \"{}\"", file.path.string(), key, text));
 }
 
 template <class T>
@@ -72,26 +86,25 @@ std::vector<T> read_list(const SafetensorsFile& file, const std::string& key) {
   return list;
 }
 
-std::vector<double> numbers_of(const SafetensorsFile& file, const TensorRecord& record, const Slot& slot) {
-  if (record.type == FileType::f64) {
-    const auto numbers = file.require(record.name, FileType::f64, shape_of(slot)).values<double>();
-    return {numbers.begin(), numbers.end()};
-  }
-  const auto numbers = file.require(record.name, FileType::f32, shape_of(slot)).values<float>();
-  return {numbers.begin(), numbers.end()};
+// Of this name, or fc.* for fc4.*, as torchvision has it.
+const TensorRecord* find_tensor(const SafetensorsFile& file, const std::string& name) {
+  const TensorRecord* record = file.find(name);
+  if (record || !name.starts_with(kTeacherHead)) return record;
+  return file.find(std::string(kTorchvisionHead) + name.substr(kTeacherHead.size()));
 }
 
 void load_slot(const SafetensorsFile& file, const TensorRecord& record, ParameterStore& store,
                Section section, const Slot& slot) {
-  const std::vector<double> numbers = numbers_of(file, record, slot);
+  const std::optional<std::vector<double>> numbers = record.numbers();
+  if (!numbers) (void)file.require(record.name, FileType::f32);  // says what it is instead
   const bool variance = section == Section::states && slot.name.ends_with(kRunningVariance);
-  const auto bad = std::find_if(numbers.begin(), numbers.end(), [&](double number) {
+  const auto bad = std::find_if(numbers->begin(), numbers->end(), [&](double number) {
     return !std::isfinite(number) || (variance && number < 0);
   });
-  if (bad != numbers.end())
-    throw FileFormatError(fmt::format("{}: tensor {} holds {} at index {}", file.path.string(), slot.name, *bad,
-                                      bad - numbers.begin()));
-  store.set(section, slot, numbers);
+  if (bad != numbers->end())
+    throw FileFormatError(fmt::format("{}: tensor {} holds {} at index {}", file.path.string(), record.name, *bad,
+                                      bad - numbers->begin()));
+  store.set(section, slot, *numbers);
 }
 
 void require_normalisation(const SafetensorsFile& file, const ModelInfo& info) {
@@ -144,7 +157,8 @@ Metadata to_metadata(const ModelInfo& info) {
           {"dilated_stages", json(info.dilated_stages)},
           {"pooling", info.pooling},
           {"mean", json(info.mean)},
-          {"std", json(info.std)}};
+          {"std", json(info.std)},
+          {"validation_seed", info.validation_seed ? std::to_string(*info.validation_seed) : ""}};
 }
 
 std::optional<ModelInfo> model_info(const SafetensorsFile& file) {
@@ -167,6 +181,7 @@ std::optional<ModelInfo> model_info(const SafetensorsFile& file) {
   info.class_names = read_list<std::string>(file, "class_names");
   info.mean = read_list<float>(file, "mean");
   info.std = read_list<float>(file, "std");
+  info.validation_seed = read_seed(file, "validation_seed");
   require_sensible(file, info);
   return info;
 }
@@ -206,41 +221,58 @@ model::NetworkOptions network_of(const ModelInfo& info) {
   return network;
 }
 
-void save_weights(const std::filesystem::path& path, const ModelInfo& info,
-                  const ParameterStore& store, std::int64_t steps) {
-  std::vector<std::vector<float>> numbers;
-  std::vector<TensorView> tensors;
+StateDict state_dict(const ParameterStore& store, std::int64_t steps) {
+  StateDict dict;
   const auto& layout = store.layout();
-  numbers.reserve(layout.parameters().size() + layout.states().size());
+  dict.tracked = {steps};
+  dict.numbers.reserve(layout.parameters().size() + layout.states().size());
   const auto add = [&](Section section, const Slot& slot) {
     const std::vector<double> wide = store.get(section, slot);
-    numbers.emplace_back(wide.begin(), wide.end());
-    tensors.push_back(view_of<float>(slot.name, shape_of(slot), numbers.back()));
+    dict.numbers.emplace_back(wide.begin(), wide.end());
+    dict.tensors.push_back(view_of<float>(slot.name, shape_of(slot), dict.numbers.back()));
   };
   for (const Slot& slot : layout.parameters()) add(Section::values, slot);
   for (const Slot& slot : layout.states()) {
     add(Section::states, slot);
     if (slot.name.ends_with(kRunningMean))
-      tensors.push_back(view_of<std::int64_t>(tracked_name(slot.name), {}, {&steps, 1}));
+      dict.tensors.push_back(view_of<std::int64_t>(tracked_name(slot.name), {}, dict.tracked));
   }
-  write_safetensors(path, to_metadata(info), tensors);
+  return dict;
+}
+
+std::int64_t steps_of(const SafetensorsFile& file) {
+  std::int64_t steps = 0;
+  for (const TensorRecord& tensor : file.tensors)
+    if (tensor.name.ends_with(kTracked) && tensor.type == FileType::i64 && tensor.shape.empty())
+      steps = std::max(steps, tensor.values<std::int64_t>()[0]);
+  return steps;
+}
+
+void save_weights(const std::filesystem::path& path, const ModelInfo& info,
+                  const ParameterStore& store, std::int64_t steps) {
+  write_safetensors(path, to_metadata(info), state_dict(store, steps).tensors);
 }
 
 LoadReport load_weights(const SafetensorsFile& file, ParameterStore& store, bool partial) {
   LoadReport report;
   std::set<std::string> known;
   const auto load = [&](Section section, const Slot& slot) {
-    known.insert(slot.name);
     if (slot.name.ends_with(kRunningMean)) known.insert(tracked_name(slot.name));
-    const TensorRecord* record = file.find(slot.name);
-    if (!record) report.missing.push_back(slot.name);
-    else load_slot(file, *record, store, section, slot);
+    const TensorRecord* record = find_tensor(file, slot.name);
+    if (!record) return report.missing.push_back(slot.name);
+    known.insert(record->name);
+    if (partial && record->shape != shape_of(slot))
+      return report.mismatched.push_back(
+          fmt::format("{} {}, not {}", record->name, shape_text(record->shape), shape_text(shape_of(slot))));
+    if (record->shape != shape_of(slot)) (void)file.require(record->name, record->type, shape_of(slot));  // says so
+    load_slot(file, *record, store, section, slot);
+    report.matched.push_back(slot.name);
   };
   for (const Slot& slot : store.layout().parameters()) load(Section::values, slot);
   for (const Slot& slot : store.layout().states()) load(Section::states, slot);
   for (const TensorRecord& tensor : file.tensors)
     if (!known.contains(tensor.name)) report.ignored.push_back(tensor.name);
-  std::sort(report.missing.begin(), report.missing.end());
+  for (auto* names : {&report.matched, &report.missing, &report.mismatched}) std::sort(names->begin(), names->end());
   if (!report.missing.empty() && !partial)
     throw FileFormatError(fmt::format("{} lacks {} tensors that the network needs, first {}",
                                       file.path.string(), report.missing.size(), report.missing.front()));

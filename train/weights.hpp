@@ -30,6 +30,7 @@ struct ModelInfo {
   std::string pooling = "global";          // or "window": the seed's AvgPool(4,4)
   std::vector<std::string> class_names = {};
   std::vector<float> mean = {}, std = {};  // of the normalisation; empty: unknown
+  std::optional<std::uint64_t> validation_seed = {};  // of the split whose validation part was not trained on; empty: none, or unknown
 };
 Metadata to_metadata(const ModelInfo& info);
 // A network's side of it; names, mean and std stay as they are by default. And back: the network for square images.
@@ -39,16 +40,29 @@ model::NetworkOptions network_of(const ModelInfo& info);
 // deviation that nothing can be normalised with.
 std::optional<ModelInfo> model_info(const SafetensorsFile& file);
 
-// Atomic. `steps`: becomes num_batches_tracked of every batch norm.
+// A store as the tensors of a file; `steps` becomes num_batches_tracked of every batch norm.
+struct StateDict {
+  std::vector<std::vector<float>> numbers;
+  std::vector<std::int64_t> tracked;
+  std::vector<TensorView> tensors;  // of the numbers above
+};
+StateDict state_dict(const engine::ParameterStore& store, std::int64_t steps);
+// The largest num_batches_tracked of a file; 0 where it has none.
+std::int64_t steps_of(const SafetensorsFile& file);
+
+// Atomic.
 void save_weights(const std::filesystem::path& path, const ModelInfo& info,
                   const engine::ParameterStore& store, std::int64_t steps);
 
-// What did not fit one to one.
+// How the tensors of a file and of a store fit, by name; each sorted.
 struct LoadReport {
-  std::vector<std::string> missing;  // in the store, not in the file
-  std::vector<std::string> ignored;  // in the file, not in the store
+  std::vector<std::string> matched;
+  std::vector<std::string> missing;     // in the store, not in the file
+  std::vector<std::string> ignored;     // in the file, not in the store
+  std::vector<std::string> mismatched;  // in both, of different shapes: "fc4.weight (1000,512), not (10,512)"
 };
-// Fills values and running statistics. A tensor of another type or shape, or with a number that is not finite or a variance below 0,
-// is a FileFormatError; a missing one is too, unless `partial`: then it keeps its value and is reported.
+// Fills values and running statistics, from F32, F64, F16 or BF16. What torchvision calls fc is our fc4. A tensor of another type, or
+// with a number that is not finite or a variance below 0, is a FileFormatError; one that is missing or of another shape is too, unless
+// `partial`: then it keeps its value and is reported.
 LoadReport load_weights(const SafetensorsFile& file, engine::ParameterStore& store, bool partial = false);
 }  // namespace autodidact::train

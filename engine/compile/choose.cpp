@@ -49,7 +49,8 @@ class Chooser {
     query.only_direct = draft_.options.choose == Choose::direct;
     for (const ValueId id : node.inputs) {
       query.inputs.push_back(graph.value(id).shape);
-      query.needs_gradient.push_back(false);
+      // Forward is told whether backward will come: what it must keep may depend on that.
+      query.needs_gradient.push_back(step.pass == Pass::forward && draft_.needs_gradient[static_cast<std::size_t>(id.index)]);
     }
     for (const ValueId id : node.outputs) query.outputs.push_back(graph.value(id).shape);
     for (const Operand& write : step.writes)
@@ -64,8 +65,12 @@ class Chooser {
     const auto add = [&](std::int64_t block) {
       if (std::find(blocks.begin(), blocks.end(), block) == blocks.end()) blocks.push_back(block);
     };
+    // A fed value counts like any other between nodes; the images and the parameters are plain whatever comes of them.
+    const auto between_nodes = [&](const Value& value) {
+      return value.source == Source::node || draft_.options.feed_formats.contains(value.name);
+    };
     for (const ValueId id : node.inputs)
-      if (const auto type = wiring_.type_of(id); type && draft_.graph.value(id).source == Source::node)
+      if (const auto type = wiring_.type_of(id); type && between_nodes(draft_.graph.value(id)))
         add(type->format.block == 8 || type->format.block == 16 || type->format.block == 1
                 ? type->format.block
                 : Query::kChannelsLast);

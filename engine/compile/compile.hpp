@@ -4,6 +4,7 @@
 // ops/) · differentiate (backward passes, explicitly, in reverse) · choose (a candidate and a format for every pass,
 // emission of tasks, reorders and sums) · schedule (phases) · place (addresses). Each works on the Draft of draft.hpp.
 #pragma once
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,8 +26,8 @@ enum class Backend : std::uint8_t { fast, reference };
 enum class Choose : std::uint8_t { measure, fixed, direct };
 
 // What backward reads and forward need not keep. none: nothing · automatic: what one sweep over memory makes again (batch norm with
-// its ReLU, the attention gate) · stage: everything between the checkpoints of the graph (our networks: the outputs of the residual
-// blocks, and the features), convolutions too: least memory, most time.
+// its ReLU, the attention gate, depthwise convolutions) · stage: everything between the checkpoints of the graph (our networks: the
+// outputs of the stages, and the features), convolutions too: least memory, most time.
 // The numbers are the same bits in every case.
 enum class Recompute : std::uint8_t { none, automatic, stage };
 
@@ -39,6 +40,9 @@ struct CompileOptions {
   std::vector<std::string> outputs = {};
   // Names of values that the caller gives instead of their producers: they become inputs.
   std::vector<std::string> feeds = {};
+  // In what formats fed values lie, by name; where nothing is said, plain. So a value that one program made goes into the next as it
+  // is, and nothing is reordered. For values of rank 4.
+  std::map<std::string, Format> feed_formats = {};
   // Names of outputs whose gradient the caller gives, as input "d/NAME", in place of a loss: a vector-Jacobian product.
   std::vector<std::string> cotangents = {};
   // Names of inputs whose gradient is wanted, as output "d/NAME".

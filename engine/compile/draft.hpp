@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/compile/compile.hpp"
+#include "engine/compile/cut.hpp"
 
 namespace autodidact::engine::compile_passes {
 
@@ -54,7 +55,6 @@ struct Draft {
   MemoryForecast memory = {};
 };
 
-Graph cut(const Graph& graph, const CompileOptions& options);
 Graph fuse(const Graph& graph, const CompileOptions& options);
 void differentiate(Draft& draft);
 void choose(Draft& draft);

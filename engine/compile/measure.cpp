@@ -20,7 +20,7 @@ std::string key_of(const Query& query, const Candidate& candidate) {
                                 query.node.op->describe(), name_of(query.pass), candidate.id,
                                 candidate.implementation, query.threads, query.d_output_summands);
   for (const Shape& shape : query.inputs) key += shape.text();
-  for (const bool needed : query.needs_gradient) key += needed ? '1' : '0';
+  for (const bool needed : query.needs_gradient) key += needed && query.pass != Pass::forward ? '1' : '0';
   for (const OperandType& type : candidate.types)
     key += fmt::format(" {}{}{}", static_cast<int>(type.operand.kind), type.operand.index,
                        type.type.layout_text());

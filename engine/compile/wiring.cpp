@@ -27,7 +27,8 @@ Wiring::Wiring(Draft& draft)
       writers_(draft.graph.values().size(), 0),
       chosen_(draft.graph.nodes().size()),
       private_(draft.graph.values().size(), true),
-      dropped_(draft.graph.values().size(), false) {
+      dropped_(draft.graph.values().size(), false),
+      chain_(draft.graph.values().size(), 0) {
   for (const auto& [name, id] : draft.graph.outputs()) private_[static_cast<std::size_t>(id.index)] = false;
   for (const Node& node : draft.graph.nodes())
     for (const ValueId id : node.inputs) {
@@ -43,7 +44,7 @@ Wiring::Wiring(Draft& draft)
           graph.node(step.node).inputs[static_cast<std::size_t>(write.index)].index)];
   for (int v = 0; v < static_cast<int>(base_.size()); ++v) {
     const Value& value = graph.value({v});
-    if (value.source == Source::input) base({v}) = input_buffer(value.name, plain_type({v}));
+    if (value.source == Source::input) base({v}) = input_buffer(value.name, input_type({v}));
     if (value.source == Source::parameter) base({v}) = slot_buffer(value, Region::values);
     if (value.source == Source::state) base({v}) = slot_buffer(value, Region::states);
   }
@@ -58,6 +59,14 @@ Wiring::Wiring(Draft& draft)
 TensorType Wiring::plain_type(ValueId id) const {
   const Value& value = draft_.graph.value(id);
   return {value.shape, storage(value.role, precision_of(draft_)), {}};
+}
+
+// What a caller gives lies plain, but for a fed value of which the options say otherwise.
+TensorType Wiring::input_type(ValueId id) const {
+  TensorType type = plain_type(id);
+  const auto& formats = draft_.options.feed_formats;
+  if (const auto found = formats.find(draft_.graph.value(id).name); found != formats.end()) type.format = found->second;
+  return type;
 }
 
 int Wiring::new_buffer(std::string name, TensorType type, Place place) {

@@ -56,15 +56,19 @@ class Wiring {
   int base(ValueId value) const { return base_[static_cast<std::size_t>(value.index)]; }
   std::vector<int>& gradients(ValueId value) { return gradients_[static_cast<std::size_t>(value.index)]; }
   TensorType plain_type(ValueId value) const;
+  TensorType input_type(ValueId value) const;
   TensorType wanted_type(const Current& now, Operand operand) const;
 
   int gradient_as(ValueId value, int summand, const TensorType& type, int lane);
   int summed_gradient(ValueId value, const TensorType& type, int lane);
+  void sum_early(const Step& step, int lane);
   int reordered(int buffer, const TensorType& type, int lane);
   // Where the task may read a value of the graph. In backward, what forward dropped is made again for its first reader, and so is what
   // that needs in turn.
   int available(const Current& now, ValueId value);
-  bool may_be_dropped(const Step& step, const Candidate& candidate) const;
+  bool is_cheap(const Node& node, const Candidate& candidate) const;
+  int chain_before(const Node& node) const;
+  void decide_dropping(const Node& node, const Candidate& candidate);
   void recompute(ValueId value);
   int read(Current& now, Operand operand);
   int written(Current& now, Operand operand);
@@ -82,6 +86,8 @@ class Wiring {
   std::vector<Chosen> chosen_;                 // per node
   std::vector<bool> private_;                  // per value: read in the lane that makes it only, and not by the caller
   std::vector<bool> dropped_;                  // per value: not kept for backward, and not yet made again
+  std::vector<int> chain_;                     // per value: how many cheap values lie in a row up to it, itself included
+  std::vector<ValueId>* sweep_ = nullptr;      // what the recomputation that is being wired has made again so far
   std::map<std::string, int> packed_;          // parameters, key, lane → buffer
 };
 }  // namespace autodidact::engine::compile_passes

@@ -13,20 +13,32 @@ TensorType Wiring::wanted_type(const Current& now, Operand operand) const {
                       chosen_[static_cast<std::size_t>(now.step.node.index)].keep_types, operand);
 }
 
-// Primitives are made in the lane that runs them, so a value can be made again only for readers in its own.
-bool Wiring::may_be_dropped(const Step& step, const Candidate& candidate) const {
+int Wiring::chain_before(const Node& node) const {
+  int longest = 0;
+  for (const ValueId id : node.inputs) longest = std::max(longest, chain_[static_cast<std::size_t>(id.index)]);
+  return longest;
+}
+
+// Made again by about one sweep over memory, and so are the few values that it is made of and that are not kept either.
+bool Wiring::is_cheap(const Node& node, const Candidate& candidate) const {
+  // Of the outputs of residual blocks every fifth is kept: the first reader of a chain brings all of it back at once.
+  constexpr int kLongestChain = 4;
+  return candidate.again && chain_before(node) < kLongestChain;
+}
+
+// After a node's forward pass. Primitives are made in the lane that runs them, so a value can be made again only for readers in its own.
+void Wiring::decide_dropping(const Node& node, const Candidate& candidate) {
   // A smaller buffer is not worth a task.
   constexpr std::int64_t kSmallestElements = std::int64_t{1} << 14U;
   const Recompute wish = draft_.options.recompute;
-  const Node& node = draft_.graph.node(step.node);
-  if (wish == Recompute::none || step.pass != Pass::forward || node.outputs.size() != 1) return false;
+  if (wish == Recompute::none || node.outputs.size() != 1) return;
+  const auto output = static_cast<std::size_t>(node.outputs.front().index);
   const Value& value = draft_.graph.value(node.outputs.front());
-  if (!private_[static_cast<std::size_t>(node.outputs.front().index)] || value.shape.count() < kSmallestElements) return false;
-  if (wish == Recompute::stage) return !value.checkpoint && (candidate.again || candidate.keeps.empty());
-  // From kept values alone: else the first reader of a chain would bring all of it back at once, and nothing would be saved.
-  return candidate.again && std::none_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
-           return dropped_[static_cast<std::size_t>(id.index)];
-         });
+  if (!private_[output] || value.shape.count() < kSmallestElements) return;
+  if (wish == Recompute::stage && value.checkpoint) return;
+  const bool cheap = is_cheap(node, candidate);
+  if (cheap) chain_[output] = chain_before(node) + 1;
+  dropped_[output] = cheap || (wish == Recompute::stage && (candidate.again || candidate.keeps.empty()));
 }
 
 int Wiring::available(const Current& now, ValueId value) {
@@ -35,7 +47,12 @@ int Wiring::available(const Current& now, ValueId value) {
   return base(value);
 }
 
+// Whatever it needs that has been dropped as well is made on the way. Of that, what is cheap goes again: its reader in backward
+// makes it a second time.
 void Wiring::recompute(ValueId value) {
+  std::vector<ValueId> made;
+  const bool outermost = sweep_ == nullptr;
+  if (outermost) sweep_ = &made;
   const NodeId producer = draft_.graph.value(value).producer;
   const Chosen chosen = chosen_[static_cast<std::size_t>(producer.index)];
   Emission emission(*draft_.options.communicator);
@@ -43,6 +60,15 @@ void Wiring::recompute(ValueId value) {
   dropped_[static_cast<std::size_t>(value.index)] = false;
   base(value) = -1;  // the emitted task writes a buffer of its own, which all later readers take
   add({producer, Pass::recompute, {}}, *chosen.query, *chosen.candidate, std::move(emission));
+  if (!outermost) {
+    sweep_->push_back(value);
+    return;
+  }
+  sweep_ = nullptr;
+  const auto chain = [&](ValueId id) { return chain_[static_cast<std::size_t>(id.index)]; };
+  if (std::all_of(made.begin(), made.end(), [&](ValueId id) { return chain(id) > 0; })) return;
+  for (const ValueId id : made)
+    if (chain(id) > 0) dropped_[static_cast<std::size_t>(id.index)] = true;
 }
 
 int Wiring::read(Current& now, Operand operand) {
@@ -135,7 +161,7 @@ void Wiring::add(const Step& step, const Query& query, const Candidate& candidat
     chosen.candidate = std::make_shared<const Candidate>(candidate);
     chosen.key = candidate.keeps_key;
     chosen.keep_types = candidate.keeps;
-    if (may_be_dropped(step, candidate)) dropped_[static_cast<std::size_t>(node.outputs.front().index)] = true;
+    decide_dropping(node, candidate);
     for (std::size_t i = 0; i < candidate.keeps.size(); ++i)
       chosen.keep_buffers.push_back(new_buffer(fmt::format("{} keeps {}", node.name, i), candidate.keeps[i]));
   }
@@ -161,6 +187,18 @@ void Wiring::add(const Step& step, const Query& query, const Candidate& candidat
     }
     push(now, emitted.suffix, std::move(reads), std::move(writes), std::move(emitted.kernel), emitted.scratch_bytes, false);
     draft_.tasks.back().in_place = std::move(in_place);
+  }
+  if (draft_.options.recompute == Recompute::stage) sum_early(step, now.lane);
+}
+
+// Where memory counts for more than time, gradients of one value do not wait for the last of them.
+void Wiring::sum_early(const Step& step, int lane) {
+  const Node& node = draft_.graph.node(step.node);
+  for (const Operand& write : step.writes) {
+    const ValueId value = node.inputs[static_cast<std::size_t>(write.index)];
+    if (draft_.graph.value(value).source != Source::node || summands(value) < 2) continue;
+    const TensorType type = draft_.buffers[static_cast<std::size_t>(gradients(value).front())].type;
+    summed_gradient(value, type, lane);
   }
 }
 

@@ -77,7 +77,7 @@ TEST_CASE("data: what it cannot do is said in one sentence with the code of its 
   const std::string in = (folder / "in.png").string(), out = (folder / "out.png").string();
   write_text(in, data::encode_png(some_image({3, 6, 6})));
   const std::string files = " " + in + " " + out;
-  check_failure(run("data"), 2, {"--stats, --preview, --throughput or --apply"});
+  check_failure(run("data"), 2, {"--stats, --preview, --throughput, --export or --apply"});
   check_failure(run("data --stats"), 2, {"--stats needs --data"});
   check_failure(run("data --preview " + out), 2, {"--preview needs --data"});
   check_failure(run("data --apply invert " + in), 2, {"--apply takes two files"});

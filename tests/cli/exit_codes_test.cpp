@@ -27,12 +27,12 @@ TEST_CASE("program: without a command, or with --help, it says what there is") {
   CHECK(contains(nothing.err, "gradcheck"));
   const Outcome help = run("--help");
   CHECK(help.status == 0);
-  for (const char* command : {"train", "eval", "init", "plan", "gradcheck", "trace", "data", "report", "info", "exit codes"})
+  for (const char* command : {"train", "eval", "predict", "calibrate", "init", "plan", "gradcheck", "trace", "data", "report", "info", "exit codes"})
     CHECK(contains(help.out, command));
 }
 
 TEST_CASE("program: every command explains its options") {
-  for (const char* command : {"train", "eval", "init", "plan", "gradcheck", "trace", "data", "report", "info"}) {
+  for (const char* command : {"train", "eval", "predict", "calibrate", "init", "plan", "gradcheck", "trace", "data", "report", "info"}) {
     const Outcome help = run(std::string(command) + " --help");
     CAPTURE(command);
     CHECK(help.status == 0);

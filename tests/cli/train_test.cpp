@@ -89,15 +89,24 @@ TEST_CASE("train: metrics.jsonl has these keys and no other; the last row of an 
   for (const Json& row : rows) {
     std::vector<std::string> keys;
     for (const auto& [key, value] : row.items()) keys.push_back(key);
-    CHECK(keys == std::vector<std::string>{"ensemble", "epoch", "exits", "images_per_s", "loss", "loss_ce", "loss_feature",
-                                           "loss_soft", "lr", "step"});
-    CHECK(row.at("exits").size() == 4);
+    CHECK(keys == std::vector<std::string>{"clipped", "ensemble", "epoch", "exits", "gradient_norm", "images_per_s", "kind", "loss", "loss_ce", "loss_ce_exits", "loss_feature",
+                                           "loss_feature_exits", "loss_soft", "loss_soft_exits", "lr", "step", "time"});
+    for (const char* list : {"exits", "loss_ce_exits", "loss_soft_exits", "loss_feature_exits"}) CHECK(row.at(list).size() == 4);
+    const Json& ce = row.at("loss_ce_exits");
+    constexpr double kAlpha = 0.3;  // of recipe seed
+    CHECK(row.at("loss_ce").get<double>() ==
+          doctest::Approx(ce[3].get<double>() + (1 - kAlpha) * (ce[0].get<double>() + ce[1].get<double>() + ce[2].get<double>())));
+    CHECK(row.at("gradient_norm").get<double>() > 0);
+    CHECK(row.at("clipped").is_null());  // there is no bound
     const auto number = [&](const char* key) { return row.at(key).get<double>(); };
     CHECK(number("loss") == doctest::Approx(number("loss_ce") + number("loss_soft") + number("loss_feature")));
   }
   CHECK(rows[0].at("step") == 50);
   CHECK(rows[1].at("step") == 54);
   CHECK(rows[1].at("epoch") == 1);
+  CHECK(rows[0].at("kind") == "steps");
+  CHECK(rows[1].at("kind") == "epoch");
+  CHECK(rows[2].at("kind") == "cut");
   CHECK(rows[2].at("step") == 60);
   CHECK(rows[2].at("epoch").get<double>() == doctest::Approx(1 + 6.0 / 54));
   CHECK(rows[1].at("ensemble").get<double>() * 12 / 100 == doctest::Approx(std::round(rows[1].at("ensemble").get<double>() * 12 / 100)));
@@ -135,7 +144,11 @@ TEST_CASE("train: a start that fails takes nothing from the run that was to be o
   REQUIRE(run(kTinyTrain + out.string() + " --epochs 1").status == 0);
   const std::string before = read_text(out / "last.safetensors");
   CHECK(run(kTinyTrain + out.string() + " --overwrite --init-from " + (folder / "none").string()).status == 4);
-  CHECK(run(kTinyTrain + out.string() + " --overwrite --stem imagenet --init-from " + (out / "last.safetensors").string()).status == 4);
+  const std::vector<float> numbers(3);
+  using namespace autodidact;
+  train::write_safetensors(folder / "other", {}, std::vector{train::view_of<float>("bn1.bias", {3}, numbers)});
+  check_failure(run(kTinyTrain + out.string() + " --overwrite --init-from " + (folder / "other").string()), 4,
+                {"none of its 1 tensors fits", "bn1.bias (3), not (8)"});
   CHECK(read_text(out / "last.safetensors") == before);
   CHECK(run(kTinyTrain + out.string() + " --overwrite --epochs 1 --init-from " + (out / "last.safetensors").string()).status == 0);
   CHECK(read_text(out / "last.safetensors") != before);
@@ -152,7 +165,8 @@ TEST_CASE("train: a signal ends the run after its step, with the weights and a c
     CHECK_FALSE(fs::is_empty(out / "checkpoints"));
     CHECK(ends_with_sentence(read_text(folder / "err")));
     CHECK(json_of(run("eval --json - --weights " + (out / "last.safetensors").string() + kTinyData + kFixed)).at("images") == 12);
-    for (const Json& row : rows_of(out / "metrics.jsonl")) CHECK(row.contains("ensemble"));
+    for (const Json& row : rows_of(out / "metrics.jsonl"))
+      CHECK((row.at("kind") == "stopped") == (row.at("epoch") != std::floor(row.at("epoch").get<double>())));
   }
 }
 

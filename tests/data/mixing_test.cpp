@@ -113,7 +113,29 @@ TEST_CASE("the weight of CutMix is what its box leaves, and both kinds share the
   CHECK(weights / boxes < 0.8);
 }
 
+TEST_CASE("CutMix comes with its probability, to batches that mixup leaves to it, and 1 draws nothing") {
+  const ImageShape shape{3, 32, 32};
+  constexpr int kBatches = 2000;
+  const auto draw = [&](const MixingOptions& options, int batch) {
+    return draw_mix(options, shape, Random(1, Purpose::mixing, 0, static_cast<std::uint64_t>(batch)));
+  };
+  int boxes = 0, mixed = 0;
+  for (int batch = 0; batch < kBatches; ++batch) {
+    const Mix mix = draw({.cutmix = 1, .cutmix_probability = 0.25}, batch);
+    boxes += mix.box;
+    CHECK((mix.box || mix.weight == 1));
+    const Mix both = draw({.mixup = 0.2, .cutmix = 1, .cutmix_probability = 0.25}, batch);
+    mixed += !both.box && both.weight != 1;
+    CHECK_FALSE(draw({.cutmix = 1, .cutmix_probability = 0}, batch).box);
+    CHECK(draw({.cutmix = 1, .cutmix_probability = 1}, batch).weight == draw({.cutmix = 1}, batch).weight);
+  }
+  CHECK(std::abs(boxes - kBatches / 4) < 4 * std::sqrt(kBatches * 3 / 16.0));
+  CHECK(std::abs(mixed - kBatches / 2) < 5 * std::sqrt(kBatches / 4.0));  // mixup's half is what it was
+}
+
 TEST_CASE("an A that is out of range is refused") {
+  CHECK_THROWS_WITH_AS(check_mixing({.cutmix = 1, .cutmix_probability = 1.5}), "the probability of CutMix must be 0 to 1, got 1.5",
+                       std::invalid_argument);
   CHECK_NOTHROW(check_mixing({.mixup = 0.001, .cutmix = 1000}));
   CHECK_THROWS_WITH_AS(check_mixing({.mixup = -1}),
                        "the A of mixup must be 0 or 0.001 to 1000, got -1", std::invalid_argument);

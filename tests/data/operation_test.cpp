@@ -4,13 +4,12 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <set>
 #include <sstream>
 #include <stdexcept>
 
-#include "data/file.hpp"
+#include "tests/data/golden_bytes.hpp"
 
 using namespace autodidact::data;
 
@@ -34,15 +33,9 @@ Operation operation_by_name(const std::string& name) {
 }
 
 Golden read_golden() {
-  const auto bytes =
-      read_file(std::filesystem::path(AUTODIDACT_SOURCE_DIR) / "tests/oracle/augment.bin.xz");
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  std::size_t at = text.find("\ndata\n");
-  REQUIRE(at != std::string_view::npos);
-  std::istringstream lines{std::string(text.substr(0, at + 1))};
+  GoldenBytes file("augment.bin.xz");
   Golden golden;
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream words(line);
+  for (std::istringstream words; file.next_line(words);) {
     std::string kind, name;
     words >> kind;
     if (kind == "case") {
@@ -56,20 +49,12 @@ Golden read_golden() {
     }
     REQUIRE(words);
   }
-  at += 6;
-  const auto take = [&](std::size_t count) {
-    REQUIRE(at + count <= bytes.size());
-    const auto begin = bytes.begin() + static_cast<std::ptrdiff_t>(at);
-    at += count;
-    return std::vector<std::uint8_t>(begin, begin + static_cast<std::ptrdiff_t>(count));
-  };
   for (auto& picture : golden.pictures) {
-    picture.before.pixels = take(picture.before.shape.bytes());
+    picture.before.pixels = file.take(picture.before.shape.bytes());
     for (std::size_t i = 0; i < golden.cases.size(); ++i) {
-      picture.after.push_back(take(picture.before.shape.bytes()));
+      picture.after.push_back(file.take(picture.before.shape.bytes()));
     }
   }
-  CHECK(at == bytes.size());
   return golden;
 }
 

@@ -97,11 +97,11 @@ TEST_CASE("malformed specifications are usage errors") {
   const auto usage = [](const std::string& s) { return message<std::invalid_argument>(s); };
   CHECK(usage("imagenet:/x") ==
         "unknown data \"imagenet:/x\", expected one of cifar10:DIR, cifar100:DIR, "
-        "fashion-mnist[:DIR], idx:DIR, "
+        "fashion-mnist[:DIR], idx:DIR, folder:DIR, tar:DIR, "
         "synthetic[:N]");
   CHECK(usage("") ==
         "unknown data \"\", expected one of cifar10:DIR, cifar100:DIR, fashion-mnist[:DIR], "
-        "idx:DIR, synthetic[:N]");
+        "idx:DIR, folder:DIR, tar:DIR, synthetic[:N]");
   CHECK(usage("cifar10") == "--data cifar10: expected a folder, cifar10:DIR");
   CHECK(usage("synthetic:many") ==
         "--data synthetic:many: the number of samples must be a whole number from 0 to 1073741824, "

@@ -146,6 +146,50 @@ TEST_CASE("cut keeps only what an output needs, and a fed value needs nothing be
   CHECK_FALSE(fed.inputs().contains("x"));
 }
 
+TEST_CASE("a fed value keeps the format in which another program made it: nothing is reordered, and no bit changes") {
+  Lanes lanes(1);
+  Graph graph = branched_graph();
+  graph.output("cut", graph.find("trunk2"));
+  Executor executor(lanes);
+  ParameterStore store(std::make_shared<const ParameterLayout>(graph), DType::f32);
+  for (const Slot& slot : store.layout().parameters()) store.set(Section::values, slot, random_numbers(slot.count, slot.name.size()));
+  store.touched();
+  const auto program = [&](std::vector<std::string> outputs, std::map<std::string, Format> formats) {
+    CompileOptions options;
+    options.choose = Choose::fixed;
+    options.gradients = false;
+    options.outputs = std::move(outputs);
+    for (const auto& [name, format] : formats) options.feeds.push_back(name);
+    options.feed_formats = std::move(formats);
+    // The blocks of a machine with AVX-512, which 24 channels do not fill; others offer what they have.
+    options.blocks = {16};
+    return compile(graph, options, lanes);
+  };
+  const auto run = [&](Program& of, std::string_view input, const std::vector<double>& numbers) {
+    of.set(input, numbers);
+    executor.run(of, store);
+  };
+  const auto numbers = random_numbers(kBatch * kChannels * kSide * kSide, 1);
+  Program whole = program({"y"}, {}), upper = program({"cut"}, {});
+  run(whole, "x", numbers);
+  run(upper, "x", numbers);
+  const TensorType cut = upper.outputs().at("cut").type;
+  // The first branch does not lie behind the cut: y as a whole needs it, and so the images too.
+  Program lower = program({"y"}, {{"trunk2", cut.format}});
+  CHECK(lower.inputs().at("trunk2").type == cut);
+  const auto made = upper.bytes("cut"), fed = lower.bytes("trunk2");
+  REQUIRE(made.size() == fed.size());
+  std::copy(made.begin(), made.end(), fed.begin());
+  run(lower, "x", numbers);
+  CHECK(lower.get("y") == whole.get("y"));
+  for (const Task& task : lower.tasks()) CHECK(task.name != "reorder trunk2");
+  // The numbers that one reads are those that one writes, in any format.
+  lower.set("trunk2", upper.get("cut"));
+  CHECK(std::equal(made.begin(), made.end(), fed.begin()));
+  if (cut.layout_text() != "plain") CHECK_THROWS_AS(lower.input<float>("trunk2"), std::invalid_argument);
+  CHECK_THROWS_AS(program({"y"}, {{"conv9", {}}}), std::invalid_argument);
+}
+
 TEST_CASE("a program writes only gradients that something depends on, and says which") {
   Lanes lanes(1);
   const Graph graph = branched_graph();

@@ -59,6 +59,19 @@ TEST_CASE("recompute: less memory, the same bits") {
     const Outcome one = trained(model, Recompute::none, single), stage = trained(model, Recompute::stage, single);
     CHECK(stage.recomputed > automatic.recomputed);
     CHECK(stage == one);
-    CHECK(stage.arena < automatic.arena * 85 / 100);
+    CHECK(stage.arena < automatic.arena * 70 / 100);
   }
+}
+
+// Stages of many blocks have checkpoints within, and chains of what is cheap are bounded: else a deep stage, brought back
+// at once, would need as much as if it had been kept.
+TEST_CASE("recompute: a stage four times as deep needs little more memory") {
+  constexpr std::int64_t kBatch = 16;
+  engine::Lanes lanes;
+  const auto arena = [&](const char* model) {
+    train::ProgramOptions options{.choose = engine::Choose::fixed, .recompute = Recompute::stage};
+    train::Programs programs({.model = model, .classes = 10, .width = 8}, model::recipe_by_name("seed"), lanes, options);
+    return programs.training(kBatch).memory().arena;
+  };
+  CHECK(arena("resnet101") < arena("resnet50") * 115 / 100);
 }

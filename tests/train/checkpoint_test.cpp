@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "engine/graph.hpp"
@@ -54,7 +55,7 @@ RunState some_state(std::int64_t steps = 7) {
   state.best_step = 4;
   state.best = {{10, kMissing, 1.0 / 3, 40}, 50};
   state.history = {state.best, {}};
-  state.epoch_sums = {{0.1, 0.2, 0.3, 1e-300}, 3, 48, 1.5, {48, {1, 2, 3, 4}, {true, false, true, true}, 5}};
+  state.epoch_sums = {{0.1, 0.2, 0.3, 1e-300, {{1.0 / 3, kMissing, 2, 3}, {4, 5, 6, kMissing}, ExitLosses::kNone}}, 1.0 / 7, kMissing, 3, 48, 1.5, {48, {1, 2, 3, 4}, {true, false, true, true}, 5}};
   state.row_sums.loss.total = 0.1 + 0.2;
   state.machine = "a machine";
   state.data = "data";
@@ -95,6 +96,12 @@ TEST_CASE("checkpoint: all that was saved comes back bit for bit") {
   CHECK(read.state.history.size() == 2);
   CHECK(std::isnan(read.state.history[1].ensemble));
   CHECK(read.state.epoch_sums.loss.feature == 1e-300);
+  CHECK(read.state.epoch_sums.loss.exits.ce[0] == 1.0 / 3);
+  CHECK(std::isnan(read.state.epoch_sums.loss.exits.ce[1]));
+  CHECK(read.state.epoch_sums.loss.exits.soft[2] == 6);
+  CHECK(std::isnan(read.state.epoch_sums.loss.exits.feature[0]));
+  CHECK(read.state.epoch_sums.gradient_norm == 1.0 / 7);
+  CHECK(std::isnan(read.state.epoch_sums.clipped));
   CHECK(read.state.epoch_sums.steps == 3);
   CHECK(read.state.epoch_sums.images == 48);
   CHECK(read.state.epoch_sums.seconds == 1.5);
@@ -107,6 +114,36 @@ TEST_CASE("checkpoint: all that was saved comes back bit for bit") {
   for (const engine::Section section : {engine::Section::values, engine::Section::momentum})
     for (const auto& slot : layout->parameters()) CHECK(back.get(section, slot) == store.get(section, slot));
   for (const auto& slot : layout->states()) CHECK(back.get(engine::Section::states, slot) == store.get(engine::Section::states, slot));
+}
+
+TEST_CASE("checkpoint: second moments and averaged weights come back too, and are asked for where a run has them") {
+  const ScratchDirectory scratch;
+  const auto layout = small_layout();
+  engine::ParameterStore store = numbered_store(layout), average = numbered_store(layout);
+  store.add(engine::Section::second_moments);
+  float next = 0.5;
+  for (const auto& slot : layout->parameters())
+    for (float& number : store.view<float>(engine::Section::second_moments, slot)) number = next++;
+  for (const auto& slot : layout->parameters())
+    for (float& number : average.view<float>(engine::Section::values, slot)) number = -number;
+  Snapshot snapshot;
+  snapshot.take(some_state(), store, &average);
+  snapshot.write(scratch / "c");
+  const Checkpoint read = read_checkpoint(scratch / "c");
+  engine::ParameterStore back(layout, engine::DType::f32), back_average(layout, engine::DType::f32, false);
+  back.add(engine::Section::second_moments);
+  restore(read, back);
+  restore_average(read, back_average);
+  for (const engine::Section section : {engine::Section::values, engine::Section::momentum, engine::Section::second_moments})
+    for (const auto& slot : layout->parameters()) CHECK(back.get(section, slot) == store.get(section, slot));
+  for (const auto& slot : layout->parameters())
+    CHECK(back_average.get(engine::Section::values, slot) == average.get(engine::Section::values, slot));
+  for (const auto& slot : layout->states())
+    CHECK(back_average.get(engine::Section::states, slot) == average.get(engine::Section::states, slot));
+
+  const Checkpoint without = read_checkpoint(write_some(scratch / "plain", numbered_store(layout)));
+  CHECK(message_of<FileFormatError>([&] { restore(without, back); }).find("second_moments/") != std::string::npos);
+  CHECK(message_of<FileFormatError>([&] { restore_average(without, back_average); }).find("average/") != std::string::npos);
 }
 
 TEST_CASE("checkpoint: any flipped bit and any length is refused in one sentence that names the file") {

@@ -3,10 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "data/error.hpp"
 #include "tests/train/markup.hpp"
 #include "tests/train/scratch.hpp"
+#include "train/frontier_chart.hpp"
 
 using namespace autodidact::train;
 using namespace autodidact::train::testing;
@@ -24,7 +26,8 @@ bool contains(const std::string& text, const std::string& what) { return text.fi
 
 MetricsRow row(std::int64_t step, double epoch, ExitAccuracies accuracies) {
   return {.step = step, .epoch = epoch, .lr = 0.1, .loss = 2.0 / static_cast<double>(step), .loss_ce = 1, .loss_soft = 0.5,
-          .loss_feature = 0.25, .accuracies = accuracies, .images_per_s = 100.0 + static_cast<double>(step)};
+          .loss_feature = 0.25, .accuracies = accuracies, .images_per_s = 100.0 + static_cast<double>(step),
+          .kind = epoch == std::floor(epoch) ? RowKind::epoch : RowKind::steps};
 }
 
 RunRecord small_run(const std::string& name) {
@@ -64,6 +67,21 @@ TEST_CASE("report: a run's page has its best and last epoch, four charts, its op
   CHECK(page == page_of({small_run("first")}));
 }
 
+TEST_CASE("report: a policy's accuracy against time is one more chart, with the policy and exit 4 alone in words") {
+  PolicyFile file;
+  file.frontier = {{0.25, 80, {.exits = {{1, 0.5}}}}, {0.5, 90.5, {.exits = {{1, 0.9}}}}, {1, 91, {}}};
+  file.validation = {.images = 10, .full = {{80, 85, 90, 91}, 90}, .accuracy = 90.5, .ms_per_image = 1, .trunk_ms_per_image = 2};
+  const std::vector<RunRecord> runs{small_run("a")};
+  const std::vector<Figure> figures{frontier_figure(file, "p<1>.json"), frontier_figure({}, "hand.json")};
+  const std::string page = report_html(runs, figures);
+  CHECK(is_well_formed_page(page));
+  CHECK(count_of(page, "<svg ") == 4 + 2);
+  for (const char* text : {"Early exit", "p&lt;1&gt;.json", "80.00 at 0.25 of the time, 91.00 at 1.00; the policy 90.50 at 0.50; exit 4 alone 91.00 at 1.",
+                           "no frontier"})
+    CHECK_MESSAGE(contains(page, text), text);
+  CHECK_FALSE(contains(page_of(runs), "Early exit"));
+}
+
 TEST_CASE("report: several runs are compared, in a table, a chart and by the options that differ") {
   std::vector<RunRecord> runs{small_run("a"), small_run("b")};
   runs[1].rows.back().accuracies = {{kMissing, kMissing, kMissing, 80}, kMissing};
@@ -81,6 +99,53 @@ TEST_CASE("report: several runs are compared, in a table, a chart and by the opt
   runs[1].path = "elsewhere/a";
   CHECK(contains(page_of(runs), "<h2>elsewhere/a</h2>"));
   CHECK(contains(page_of({runs[0], runs[0]}), "<p>None.</p>"));
+}
+
+TEST_CASE("report: what each exit learns, how the run ended, its confusion and its policy of early exit are shown where they are known") {
+  RunRecord run = small_run("full");
+  for (MetricsRow& r : run.rows) r.exit_losses = {{1, 2, 3, 4}, {5, 6, 7, kMissing}, ExitLosses::kNone};
+  run.result = RunResult{.test = {{50, 60, 70, 80.5}, 90.25}};
+  run.confusion = Confusion{};
+  for (const std::size_t answer : {0U, 0U, 1U}) run.confusion->add(3, 2, 0, answer);
+  run.policy = PolicyFile{};
+  run.policy->frontier = {{0.4, 85, {}}, {0.9, 91, {.exits = {{2, 1}}}}};
+  run.policy->validation = {.images = 100, .full = {{1, 2, 3, 91.5}, 4}, .accuracy = 90.5, .share_per_exit = {.5, .25, 0, .25},
+                            .ms_per_image = 3, .trunk_ms_per_image = 4};
+  const std::string page = page_of({run});
+  CHECK(is_well_formed_page(page));
+  CHECK(count_of(page, "<svg ") == 4 + 2 + 1 + 1);
+  for (const char* text : {"exit 2/4 2 at step 5", "Soft cross-entropy with the teacher", "last, test half<", ">80.50<", ">90.25<",
+                           "Which class is taken for which", "0 answered as 1: 1 of 3", "85.00 at 0.40 of the time",
+                           "the policy 90.50 at 0.75", "exit 4 alone 91.50 at 1", "50.0 % at exit 1/4"})
+    CHECK_MESSAGE(contains(page, text), text);
+  CHECK_FALSE(contains(page, "Feature distance from the teacher"));
+  CHECK_FALSE(contains(page, "nan"));
+
+  run.policy = PolicyFile{};  // without a frontier, as one written by hand
+  CHECK(is_well_formed_page(page_of({run})));
+}
+
+TEST_CASE("report: runs that are alike but for recipe and seed are compared recipe by recipe on the test half") {
+  std::vector<RunRecord> runs;
+  for (const char* recipe : {"baseline", "seed"})
+    for (const int seed : {1, 2}) {
+      runs.push_back(small_run(std::string(recipe) + std::to_string(seed)));
+      runs.back().config = {{"recipe", recipe}, {"seed", std::to_string(seed)}, {"width", "4"}};
+      runs.back().result = RunResult{.test = {{kMissing, kMissing, kMissing, seed + (*recipe == 's' ? 5.0 : 0.0)}, kMissing}};
+    }
+  std::string page = page_of(runs);
+  CHECK(is_well_formed_page(page));
+  CHECK(contains(page, "<td>+5.00 <small>± 0.00</small></td>"));
+  CHECK(contains(page, "<td>6.50 <small>± 0.71</small></td>"));
+  runs[0].config[2].second = "8";
+  CHECK_FALSE(contains(page_of(runs), "<small>"));
+}
+
+TEST_CASE("report: an epoch that --max-steps cut is shown as such") {
+  RunRecord run = small_run("cut");
+  run.rows.back().epoch = 2 + 1.0 / 3;
+  run.rows.back().kind = RowKind::cut;
+  CHECK(contains(page_of({run}), "last, epoch 2.33, cut short<"));
 }
 
 TEST_CASE("report: nothing that stands in a file or a name becomes markup") {

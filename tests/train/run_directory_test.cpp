@@ -42,7 +42,8 @@ TEST_CASE("a run directory that is a file, or has no name, is refused") {
 
 TEST_CASE("a directory that holds a run is refused with the way out, and is left as it was") {
   for (const char* file :
-       {"metrics.jsonl", "metrics.csv", "config.toml", "last.safetensors", "best.safetensors", "exits.svg"}) {
+       {"metrics.jsonl", "metrics.csv", "config.toml", "last.safetensors", "best.safetensors", "exits.svg",
+        "result.json", "confusion.json"}) {
     const ScratchDirectory scratch;
     write_text(scratch / file, "precious");
     CHECK(refusal(scratch.path(), ExistingRun::refuse) ==
@@ -56,15 +57,25 @@ TEST_CASE("overwriting removes the files of the run and nothing else") {
   const ScratchDirectory scratch;
   const std::string left_over = partial_prefix("last.safetensors") + "77-0";
   for (const std::string& file : {std::string("metrics.jsonl"), std::string("best.safetensors"),
+                                  std::string("events.out.tfevents.1764012345.autodidact"),
                                   left_over, std::string("notes.txt"), std::string("my.svg")}) {
     write_text(scratch / file, "x");
   }
   const RunDirectory run(scratch.path(), ExistingRun::overwrite);
-  CHECK(scratch.names().size() == 5);  // until the new run begins
+  CHECK(scratch.names().size() == 6);  // until the new run begins
   run.begin();
   std::vector<std::string> names = scratch.names();
   std::sort(names.begin(), names.end());
   CHECK(names == std::vector<std::string>{"my.svg", "notes.txt"});
+}
+
+TEST_CASE("a run that goes on keeps its files, but for what says that it has ended") {
+  const ScratchDirectory scratch;
+  for (const char* file : {"metrics.jsonl", "result.json", "confusion.json", "exits.svg"}) write_text(scratch / file, "x");
+  RunDirectory(scratch.path(), ExistingRun::resume).go_on();
+  std::vector<std::string> names = scratch.names();
+  std::sort(names.begin(), names.end());
+  CHECK(names == std::vector<std::string>{"exits.svg", "metrics.jsonl"});
 }
 
 TEST_CASE("files that are not of a run are no hindrance") {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <span>
 #include <stdexcept>
 
 #include "tests/train/scratch.hpp"
@@ -141,8 +143,8 @@ TEST_CASE("malformed files are refused in one sentence that names what is wrong"
        "tensor \"a\" is not described by exactly dtype, shape and data_offsets"},
       {file_of(R"({"a":{"dtype":"F32","shape":[2],"offsets":[0,8]}})", 8),
        "tensor \"a\" is not described by exactly dtype, shape and data_offsets"},
-      {file_of(one("\"F16\"", "[4]", "[0,8]"), 8),
-       "tensor \"a\" has dtype \"F16\"; known are F64, F32, I64, I32, U8 and BF16"},
+      {file_of(one("\"F8_E4M3\"", "[4]", "[0,8]"), 8),
+       "tensor \"a\" has dtype \"F8_E4M3\"; known are F64, F32, F16, BF16, I64, I32 and U8"},
       {file_of(one("5", "[4]", "[0,8]"), 8), "tensor \"a\" has a dtype that is not a string"},
       {file_of(one("\"F32\"", "[-2]", "[0,8]"), 8),
        "tensor \"a\" has a shape that is not an array of integers ≥ 0"},
@@ -260,4 +262,17 @@ TEST_CASE("a disk that fills up while weights are written keeps the old weights"
   }
   CHECK(read_safetensors(scratch / "w").require("a", FileType::f32).values<float>()[0] == 1);
   CHECK(scratch.names().size() == 1);
+}
+
+TEST_CASE("safetensors: numbers of two bytes are read as what they mean") {
+  const auto numbers = [](FileType type, std::vector<std::uint16_t> bits) {
+    const auto bytes = std::as_bytes(std::span(bits));
+    return TensorRecord{"a", type, {static_cast<std::int64_t>(bits.size())}, {bytes.begin(), bytes.end()}}.numbers();
+  };
+  // 1, −2, the largest, the smallest normal and the smallest number of binary16
+  CHECK(numbers(FileType::f16, {0x3c00, 0xc000, 0x7bff, 0x0400, 0x8001}) == std::vector<double>{1, -2, 65504, 0x1p-14, -0x1p-24});
+  CHECK(std::isinf(numbers(FileType::f16, {0x7c00})->front()));
+  CHECK(std::isnan(numbers(FileType::f16, {0x7e00})->front()));
+  CHECK(numbers(FileType::bf16, {0x3f80, 0xc0a0, 0x0080}) == std::vector<double>{1, -5, 0x1p-126});
+  CHECK_FALSE(numbers(FileType::i64, {0, 0, 0, 0}));
 }

@@ -69,9 +69,17 @@ TEST_CASE("allocations are seen in every way they can be made, and by whom") {
   }));
 }
 
-TEST_CASE("a warm step allocates nothing of ours, and nobody a tensor's worth") {
+TEST_CASE("a warm step allocates nothing of ours, and nobody a tensor's worth, whatever the optimizer does beside") {
   if (!testing::allocations_are_seen()) return;
   train::TrainerOptions options;
+  SUBCASE("SGD") {}
+  SUBCASE("AdamW, clipped and averaged, in micro-batches") {
+    options.optimizer = optim::AdamwOptions{};
+    options.clip_norm = 0.1;
+    options.average_decay = 0.9;
+    options.micro_batches = 2;
+  }
+  SUBCASE("LARS") { options.optimizer = optim::LarsOptions{}; }
   options.network.width = 32;
   options.network.classes = 10;
   options.network.image_height = options.network.image_width = 16;

@@ -288,6 +288,23 @@ TEST_CASE("trainer: the parts of the loss add up to it, under every recipe") {
     CHECK(loss.total == doctest::Approx(loss.ce + loss.soft + loss.feature).epsilon(1e-5));
     CHECK((loss.soft > 0) == recipe.has_soft_term());
     CHECK((loss.feature > 0) == !recipe.active_feature_exits().empty());
+
+    // What each exit was taught is the same loss before its weights, and missing where there is no such term.
+    const auto& [ce, soft, feature] = loss.exits;
+    double ce_sum = ce[3], soft_sum = 0, feature_sum = 0;
+    for (std::size_t k = 0; k < 3; ++k) {
+      CHECK(std::isnan(ce[k]) == !recipe.branches);
+      CHECK(std::isnan(soft[k]) == !recipe.has_soft_term());
+      if (!std::isnan(ce[k])) ce_sum += (1 - recipe.alpha) * ce[k];
+      if (!std::isnan(soft[k])) soft_sum += recipe.alpha * (recipe.t2 ? recipe.temperature * recipe.temperature : 1) * soft[k];
+      if (!std::isnan(feature[k])) feature_sum += recipe.lambda * feature[k];
+    }
+    for (const int k : recipe.active_feature_exits()) CHECK(feature[static_cast<std::size_t>(k - 1)] > 0);
+    CHECK(ce_sum == doctest::Approx(loss.ce));
+    CHECK(soft_sum == doctest::Approx(loss.soft));
+    CHECK(feature_sum == doctest::Approx(loss.feature));
+    CHECK(std::isnan(soft[3]));
+    CHECK(std::isnan(feature[3]));
   }
 }
 
@@ -310,4 +327,77 @@ TEST_CASE("trainer: the baseline is a plain residual network, and it learns") {
   double last = first;
   for (int step = 0; step < 6; ++step) last = trainer.step(random.batch(), 0.05).total;
   CHECK(last < first);
+}
+
+TEST_CASE("trainer: a gradient that is longer than the bound is scaled to it, and a step says so") {
+  TrainerOptions options = options_of(8, 8);
+  options.optimizer = optim::SgdOptions{.momentum = 0, .weight_decay = 0};
+  Trainer free(options, lanes());
+  const RandomBatch random(options.network, 4);
+  const train::StepResult unbound = free.step(random.batch(), 0.1);
+  CHECK(unbound.gradient_norm > 0);
+  CHECK(std::isnan(unbound.clipped));
+  for (const double part : {0.5, 2.0}) {
+    options.clip_norm = part * unbound.gradient_norm;
+    Trainer bound(options, lanes()), start(options, lanes());
+    const train::StepResult result = bound.step(random.batch(), 0.1);
+    CHECK(result.gradient_norm == unbound.gradient_norm);
+    CHECK(result.clipped == (part < 1 ? 1 : 0));
+    double squares = 0;  // of the step
+    for (const Slot& slot : bound.store().layout().parameters()) {
+      const auto after = bound.store().get(Section::values, slot), before = start.store().get(Section::values, slot);
+      for (std::size_t i = 0; i < after.size(); ++i) squares += (after[i] - before[i]) * (after[i] - before[i]);
+    }
+    CHECK(std::sqrt(squares) == doctest::Approx(0.1 * std::min(1.0, part) * unbound.gradient_norm).epsilon(1e-4));
+    CHECK(same_bits(bound.store(), free.store(), Section::values) == (part > 1));
+  }
+}
+
+TEST_CASE("trainer: with an average it is the averaged weights that are judged, and training does not notice") {
+  TrainerOptions options = options_of(8, 8);
+  Trainer plain(options, lanes());
+  options.average_decay = 0.9;
+  Trainer averaged(options, lanes());
+  const RandomBatch random(options.network, 4);
+  for (int step = 0; step < 4; ++step) CHECK(plain.step(random.batch(), 0.1).total == averaged.step(random.batch(), 0.1).total);
+  CHECK(same_bits(plain.store(), averaged.store(), Section::values));
+  REQUIRE(averaged.average() != nullptr);
+  CHECK(plain.average() == nullptr);
+  CHECK(&plain.evaluated() == &plain.store());
+  CHECK_FALSE(same_bits(averaged.evaluated(), plain.store(), Section::values));
+  CHECK_FALSE(same_bits(averaged.evaluated(), plain.store(), Section::states));
+
+  for (const Slot& slot : plain.store().layout().parameters())
+    plain.store().set(Section::values, slot, averaged.evaluated().get(Section::values, slot));
+  for (const Slot& slot : plain.store().layout().states())
+    plain.store().set(Section::states, slot, averaged.evaluated().get(Section::states, slot));
+  const auto images = data::make_synthetic({.train_samples = 60, .side = 8}, data::Half::train);
+  const data::Normalisation normalisation{{0.5F, 0.5F, 0.5F}, {0.5F, 0.5F, 0.5F}};
+  data::Loader loader(images, data::Augmentation({}, images->shape(), normalisation), {.batch = 30, .order = data::Order::sequential});
+  const auto expected = plain.evaluate(loader);
+  loader.start(0);
+  CHECK(averaged.evaluate(loader).exits == expected.exits);
+}
+
+TEST_CASE("trainer: under every optimizer a layer without a gradient stays as it is, in the average too") {
+  for (const optim::OptimizerOptions& optimizer :
+       {optim::OptimizerOptions(optim::SgdOptions{}), optim::OptimizerOptions(optim::LarsOptions{}), optim::OptimizerOptions(optim::AdamwOptions{})}) {
+    TrainerOptions options = options_of(8, 8);
+    options.network.adaptation = {1, 2, 3};
+    options.optimizer = optimizer;
+    options.average_decay = 0.5;
+    options.micro_batches = 2;
+    options.clip_norm = 0.1;
+    Trainer trainer(options, lanes());
+    const Slot& unused = *trainer.store().layout().parameter("adaptation_layers.0.weight");
+    const Slot& used = *trainer.store().layout().parameter("adaptation_layers.1.weight");
+    const auto before = trainer.store().get(Section::values, unused), other = trainer.store().get(Section::values, used);
+    const RandomBatch random(options.network, 4);
+    for (int step = 0; step < 2; ++step) trainer.step(random.batch(), 0.01);
+    CHECK(trainer.store().get(Section::values, unused) == before);
+    CHECK(trainer.average()->get(Section::values, unused) == before);
+    CHECK(trainer.store().get(Section::values, used) != other);
+    for (const Section section : {Section::momentum, Section::second_moments})
+      if (trainer.store().has(section)) CHECK(all_zero(trainer.store().get(section, unused)));
+  }
 }

@@ -46,6 +46,7 @@ TEST_CASE("weights: a file describes the whole network, and reading it gives tha
   info.class_names = {"a", "b", "c", "d", "ef"};
   info.mean = {.5F};
   info.std = {.25F};
+  info.validation_seed = 18446744073709551615U;
   save_weights(scratch / "w", info, store, 7);
 
   const SafetensorsFile file = read_safetensors(scratch / "w");

@@ -1,0 +1,46 @@
+#include "cli/source_arguments.hpp"
+
+#include <utility>
+
+#include "data/cache_folder.hpp"
+#include "train/progress.hpp"
+
+namespace autodidact::cli {
+
+CLI::Option* SourceArguments::declare(CLI::App& app) {
+  app.add_option("--size", size,
+                 "folder:, tar: pixels a side that images are brought to; default: as they are, "
+                 "all of one size");
+  app.add_option(
+      "--resize", resize,
+      "folder:, tar: pixels of the short side before the middle is cut out; default: size·256/224");
+  app.add_option(
+         "--crop", crop,
+         "with --size, what training sees: random (random-resized crops), centre (the middle)")
+      ->check(CLI::IsMember({"random", "centre"}));
+  app.add_flag("--grey", grey, "folder:, tar: images of one channel");
+  app.add_option("--on-bad", on_bad,
+                 "folder:, tar: damaged images: stop, skip (left out, counted and named)")
+      ->check(CLI::IsMember({"stop", "skip"}));
+  app.add_option("--workers", workers, "threads that read and augment images")
+      ->check(CLI::Range(1, 64));
+  return app.add_option("--data", data,
+                        "fashion-mnist[:DIR], cifar100:DIR, cifar10:DIR, idx:DIR, folder:DIR, "
+                        "tar:DIR, synthetic[:N]");
+}
+
+data::Source SourceArguments::open(data::Parts parts, std::optional<int> size_if_mixed,
+                                   std::vector<std::string> class_names) const {
+  data::SourceOptions options;
+  options.size = size;
+  options.resize = resize;
+  options.size_if_mixed = size_if_mixed;
+  options.random_crop = crop == "random";
+  options.grey = grey;
+  options.class_names = std::move(class_names);
+  options.on_bad = on_bad == "skip" ? data::OnBad::skip : data::OnBad::stop;
+  options.cache_folder = data::user_cache_folder();
+  options.say = [](const std::string& line) { train::say(line); };
+  return data::open_source(data, parts, options);
+}
+}  // namespace autodidact::cli

@@ -1,0 +1,50 @@
+// data/image_source.hpp: the two halves of a folder or of shards of images.
+//
+//   folder:DIR    DIR/train/CLASS/… and DIR/test/CLASS/… or, without test, DIR/val/CLASS/… (image_folder.hpp). Classes are those
+//                 of DIR/train. Where DIR has none of the three, its folders are the classes of one half.
+//   tar:DIR       shards of both halves; tar:PATTERN: of one half (tar_shards.hpp)
+// Without a test half nothing is tested when training ends. Images become grey or red, green, blue; transparency is dropped.
+// Errors    as source.hpp; without a size, images of several sizes are std::invalid_argument.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/resize.hpp"
+#include "data/source.hpp"
+
+namespace autodidact::data {
+
+class ImageSource {
+ public:
+  enum class Format { folder, tar };
+
+  // std::invalid_argument where size and resize cannot be; DataError where there is nothing.
+  ImageSource(Format format, std::string location, Parts parts, const SourceOptions& options);
+
+  bool has_one_half() const { return one_half_; }
+  Normalisation normalisation() const;
+  // `class_names`: of the training half where that is read already, else empty.
+  DatasetPointer read(Half half, std::vector<std::string> class_names);
+  // What Source has of images alone.
+  void describe(Source& source) const;
+
+ private:
+  std::optional<std::string> folder_of(Half half) const;
+  DatasetPointer read_folder(Half half, std::vector<std::string> class_names);
+  DatasetPointer read_shards(Half half, std::vector<std::string> class_names);
+  IndexOptions index_options(const std::string& place) const;
+  std::optional<Framing> framing(const ImageIndex& index) const;
+  DatasetPointer keep(Half half, std::shared_ptr<const ImageIndex> index,
+                      std::vector<std::string> class_names);
+
+  Format format_;
+  std::string location_;
+  SourceOptions options_;
+  bool one_half_ = false;
+  bool is_framed_ = false;
+  std::shared_ptr<const ImageIndex> train_, test_;
+};
+
+}  // namespace autodidact::data

@@ -1,0 +1,125 @@
+// Folders and shards of images through the program.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "tests/cli/program.hpp"
+#include "tests/data/encoded_images.hpp"
+
+namespace {
+using namespace autodidact::cli::testing;
+using namespace autodidact;
+namespace fs = std::filesystem;
+
+// 40 images of several sizes in two classes to train on, 6 to test on; the index is kept beside them.
+class Pictures {
+ public:
+  Pictures() {
+    for (int i = 0; i < 46; ++i) {
+      const fs::path path = folder_ / "images" / (i < 40 ? "train" : "test") /
+                            (i % 2 ? "cat" : "dog") / (std::to_string(100 + i) + ".jpg");
+      fs::create_directories(path.parent_path());
+      write_text(path, data::jpeg_of({3, 14 + i % 7, 12 + i % 5}, i));
+    }
+  }
+  fs::path operator/(const std::string& name) const { return folder_ / name; }
+  std::string data() const { return " --data folder:" + (folder_ / "images").string() + " "; }
+  Outcome run(const std::string& arguments) const {
+    return cli::testing::run(arguments, "XDG_CACHE_HOME='" + (folder_ / "cache").string() + "'");
+  }
+
+ private:
+  ScratchDirectory folder_;
+};
+
+const std::string kTrain =
+    "train --model resnet18 --width 4 --choose fixed --threads 2 --lr 0.01 --batch 6 --epochs 2 "
+    "--size 8 --augment seed:imagenet ";
+}  // namespace
+
+TEST_CASE(
+    "images: a run on a folder that is stopped within an epoch goes on to the same bits, with any "
+    "number of workers") {
+  const Pictures pictures;
+  const std::string whole = (pictures / "whole").string(), parts = (pictures / "parts").string();
+  const Outcome first = pictures.run(kTrain + pictures.data() + "--out " + whole);
+  INFO(first.err);
+  REQUIRE(first.status == 0);
+  CHECK(contains(first.err, "40 files are looked at for the first time"));
+  CHECK(contains(first.err, "36 of 40 training images"));
+  const Outcome part =
+      pictures.run(kTrain + pictures.data() + "--max-steps 8 --workers 2 --out " + parts);
+  REQUIRE(part.status == 0);
+  CHECK_FALSE(contains(part.err, "looked at"));
+  const std::string otherwise = " --data folder:" + (pictures / "cache/../images/").string() + " ";
+  CHECK_FALSE(contains(pictures.run("data --stats" + otherwise).err, "looked at"));
+  const Outcome rest =
+      pictures.run(kTrain + pictures.data() + "--workers 3 --resume auto --out " + parts);
+  INFO(rest.err);
+  REQUIRE(rest.status == 0);
+  CHECK(contains(rest.err, "goes on after step 2 of epoch 2"));
+  for (const char* file : {"last.safetensors", "best.safetensors"})
+    CHECK(read_text(fs::path(whole) / file) == read_text(fs::path(parts) / file));
+
+  const Outcome tested = pictures.run("eval --choose fixed --json -" + pictures.data() +
+                                      "--weights " + whole + "/last.safetensors");
+  INFO(tested.err);
+  REQUIRE(tested.status == 0);
+  CHECK(nlohmann::json::parse(tested.out)["images"] == 6);
+  check_failure(
+      pictures.run(kTrain + "--crop centre --resume auto --out " + parts + pictures.data()), 2,
+      {"--crop is", "it was"});
+  fs::remove(pictures / "images/train/cat/101.jpg");
+  check_failure(pictures.run(kTrain + "--resume auto --out " + parts + pictures.data()), 2,
+                {"--data holds 39 images", "it was 40 images"});
+}
+
+TEST_CASE(
+    "images: damage is exit code 3 naming the file, or is left out; sizes and damage are counted "
+    "by --stats") {
+  const Pictures pictures;
+  const fs::path bad = pictures / "images/train/dog/104.jpg";
+  write_text(bad, read_text(bad).substr(0, 400));
+  check_failure(pictures.run(kTrain + pictures.data() + "--out " + (pictures / "run").string()), 3,
+                {bad.string(), "damaged JPEG", "--on-bad skip"});
+  CHECK_FALSE(fs::exists(pictures / "run"));
+  const Outcome trained =
+      pictures.run(kTrain + pictures.data() + "--max-steps 1 --on-bad skip --out " +
+                   (pictures / "run").string());
+  INFO(trained.err);
+  CHECK(trained.status == 0);
+  CHECK(contains(trained.err, "1 of 40 images are damaged and left out\n  " + bad.string()));
+  const Outcome stats = pictures.run("data --stats --on-bad skip --json -" + pictures.data());
+  REQUIRE(stats.status == 0);
+  const auto json = nlohmann::json::parse(stats.out);
+  CHECK(json["train"]["images"] == 39);
+  CHECK(json["train"]["bad"].size() == 1);
+  CHECK(json["train"]["height"] == nlohmann::json{{"min", 14}, {"median", 17}, {"max", 20}});
+  CHECK(json["test"]["width"]["max"] == 16);
+  CHECK(contains(pictures.run("data --stats --on-bad skip" + pictures.data()).out,
+                 "width 12 / 14 / 16, height 14 / 17 / 20"));
+  check_failure(
+      pictures.run("train --on-bad skip --out " + (pictures / "other").string() + pictures.data()),
+      2, {"sides of 12 to 20 pixels", "--size N"});
+}
+
+TEST_CASE("images: an exported data set is trained on as a folder and as shards") {
+  const ScratchDirectory folder;
+  const std::string cache = "XDG_CACHE_HOME='" + (folder / "cache").string() + "'";
+  const std::string synthetic = "data --data synthetic:40,side=8,classes=4 --limit 30 --export ";
+  REQUIRE(run(synthetic + (folder / "f").string()).status == 0);
+  REQUIRE(run(synthetic + (folder / "t").string() + " --export-format tar").status == 0);
+  check_failure(run(synthetic + (folder / "t").string()), 2, {"is there already"});
+  for (const std::string kind : {"folder:", "tar:"}) {
+    const std::string path = (folder / (kind == "tar:" ? "t" : "f")).string();
+    const std::string out = (folder / ("run-" + kind)).string();
+    const Outcome trained =
+        run("train --model resnet18 --width 4 --choose fixed --epochs 1 --batch 8 --out " + out +
+                " --data " + kind + path,
+            cache);
+    INFO(trained.err);
+    CHECK(trained.status == 0);
+    CHECK(contains(trained.err, "4 classes, 8 px"));
+  }
+}

@@ -1,0 +1,48 @@
+#include "train/scaling.hpp"
+
+#include <doctest/doctest.h>
+
+#include "engine/random.hpp"
+
+using namespace autodidact;
+using train::simulated_seconds, train::task_scaling, train::TaskScaling;
+
+TEST_CASE("scaling: what two times say of a task, by Amdahl's law") {
+  CHECK(task_scaling(8, 4, 2).serial_ms == 0);       // halves
+  CHECK(task_scaling(8, 8, 2).divisible_ms == 0);    // gains nothing
+  CHECK(task_scaling(8, 5, 2).ms(1) == 8);
+  CHECK(task_scaling(8, 5, 2).ms(2) == 5);
+  CHECK(task_scaling(8, 5, 2).ms(4) == 3.5);
+  CHECK(task_scaling(8, 3, 2).ms(8) == 1);           // better than halved counts as halved
+  CHECK(task_scaling(4, 6, 2).ms(8) == 6);           // worse than alone stays as bad
+}
+
+TEST_CASE("scaling: wide phases add up, of a split phase the slowest lane counts") {
+  const std::vector<train::ScalingPhase> phases{{true, {{{1, 6}, {2, 0}}}}, {false, {{{0, 6}}, {{0, 9}}, {{3, 0}}}}};
+  const double wide = 1 + 6.0 / 2 + 2;
+  CHECK(simulated_seconds(phases, {2, 1, 2}) == doctest::Approx((wide + 9) / 1000));             // lists 1 and 3 share a lane: 9, as list 2
+  CHECK(simulated_seconds(phases, {9, 3, 3}) == doctest::Approx((1 + 6.0 / 9 + 2 + 3) / 1000));  // 2, 3 and 3
+  CHECK(simulated_seconds(phases, {1, 1, 1}) == doctest::Approx((9 + 18) / 1000.0));
+}
+
+TEST_CASE("scaling: every task of a step is timed, and one thread is refused") {
+  constexpr std::int64_t kBatch = 8;
+  const train::TrainerOptions options{.network = {.classes = 10, .image_height = 16, .image_width = 16, .width = 4},
+                                      .recipe = model::recipe_by_name("seed"),
+                                      .programs = {.choose = engine::Choose::fixed}};
+  engine::Random random(5, engine::Purpose::probe);
+  std::vector<float> images(static_cast<std::size_t>(kBatch * 3 * 16 * 16));
+  for (float& pixel : images) pixel = static_cast<float>(random.normal());
+  const std::vector<std::int32_t> labels(kBatch, 3);
+  const data::Batch batch{.images = images, .labels = labels, .count = kBatch};
+
+  engine::Lanes single(1), pair(2);
+  CHECK_THROWS_AS(train::measure_scaling(options, batch, single, 1), std::invalid_argument);
+  if (pair.layout().wide < 2) return;
+  const auto phases = train::measure_scaling(options, batch, pair, 2);
+  REQUIRE(phases.size() >= 3);
+  for (const auto& phase : phases)
+    for (const auto& list : phase.lists)
+      for (const TaskScaling& task : list) CHECK(task.ms(1) > 0);
+  CHECK(simulated_seconds(phases, engine::Lanes::layout_for(64)) < simulated_seconds(phases, engine::Lanes::layout_for(1)));
+}

@@ -1,0 +1,230 @@
+#include "train/exit_policy_file.hpp"
+
+#include <fmt/format.h>
+
+#define XXH_INLINE_ALL  // the hash is a header; there is nothing to link
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <system_error>
+
+#include "train/atomic_file.hpp"
+#include "train/errors.hpp"
+
+namespace autodidact::train {
+namespace fs = std::filesystem;
+namespace {
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kFormat = "autodidact exit policy";
+constexpr int kVersion = 1;
+constexpr std::uintmax_t kMaxBytes = std::uintmax_t{16} << 20;  // a calibration writes some hundred kilobytes
+
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+
+Json to_json(const ExitPolicy& policy) {
+  Json exits = Json::array();
+  for (const auto& [exit, threshold] : policy.exits) exits.push_back({{"exit", exit}, {"threshold", threshold}});
+  return {{"measure", name_of(policy.measure)}, {"exits", exits}, {"otherwise", name_of(policy.otherwise)}};
+}
+
+Json to_json(const RungCosts& rung) {
+  return {{"images", rung.images}, {"trunk_ms", rung.trunk}, {"hand_over_ms", rung.hand_over}, {"stage_ms", rung.stage}, {"head_ms", rung.head}};
+}
+
+Json to_json(const PolicyValidation& v) {
+  Json exits = Json::array();
+  for (const double accuracy : v.full.exits) exits.push_back(number(accuracy));
+  return {{"images", v.images}, {"seed", v.seed}, {"exits", exits}, {"ensemble", number(v.full.ensemble)},
+          {"accuracy", v.accuracy}, {"share_per_exit", v.share_per_exit}, {"ms_per_image", v.ms_per_image},
+          {"trunk_ms_per_image", v.trunk_ms_per_image}};
+}
+
+// Of a JSON value that must be a number, and of a key that must be there; nlohmann's own errors name neither.
+template <class T>
+T required(const Json& json, const char* key) {
+  if (!json.is_object() || !json.contains(key)) throw std::invalid_argument(fmt::format("it has no {}", key));
+  const Json& value = json.at(key);
+  const bool fits = std::is_same_v<T, double>    ? value.is_number()
+                    : std::is_integral_v<T>      ? value.is_number_integer()
+                    : std::is_same_v<T, std::string> ? value.is_string()
+                                                 : value.is_array();
+  if (!fits) throw std::invalid_argument(fmt::format("its {} cannot be {}", key, value.dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, 60)));
+  return value.get<T>();
+}
+
+std::array<double, model::kExits> four(const Json& json, const char* key) {
+  const auto list = required<std::vector<Json>>(json, key);
+  if (list.size() != model::kExits) throw std::invalid_argument(fmt::format("its {} must hold {} numbers, got {}", key, model::kExits, list.size()));
+  std::array<double, model::kExits> numbers{};
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    if (!list[i].is_number() && !list[i].is_null()) throw std::invalid_argument(fmt::format("its {} must hold numbers", key));
+    numbers[i] = list[i].is_null() ? kMissing : list[i].get<double>();
+  }
+  return numbers;
+}
+
+ExitPolicy read_decision(const Json& json) {
+  ExitPolicy policy;
+  policy.measure = measure_by_name(required<std::string>(json, "measure"));
+  policy.otherwise = otherwise_by_name(required<std::string>(json, "otherwise"));
+  for (const Json& exit : required<std::vector<Json>>(json, "exits"))
+    policy.exits.push_back({static_cast<int>(std::clamp<std::int64_t>(required<std::int64_t>(exit, "exit"), 0, model::kExits + 1)),
+                            required<double>(exit, "threshold")});
+  check(policy);
+  return policy;
+}
+
+RungCosts read_rung(const Json& json) {
+  return {required<std::int64_t>(json, "images"), required<double>(json, "trunk_ms"), four(json, "hand_over_ms"), four(json, "stage_ms"),
+          four(json, "head_ms")};
+}
+
+PolicyValidation read_validation(const Json& json) {
+  PolicyValidation v;
+  v.images = required<std::int64_t>(json, "images");
+  v.seed = required<std::uint64_t>(json, "seed");
+  v.full.exits = four(json, "exits");
+  v.full.ensemble = json.contains("ensemble") && json["ensemble"].is_number() ? json["ensemble"].get<double>() : kMissing;
+  v.accuracy = required<double>(json, "accuracy");
+  v.share_per_exit = four(json, "share_per_exit");
+  v.ms_per_image = required<double>(json, "ms_per_image");
+  v.trunk_ms_per_image = required<double>(json, "trunk_ms_per_image");
+  return v;
+}
+
+FrontierPoint read_point(const Json& json) {
+  return {required<double>(json, "relative_time"), required<double>(json, "accuracy"), read_decision(json)};
+}
+
+PolicyFile from_json(const Json& json) {
+  if (required<std::string>(json, "format") != kFormat) throw std::invalid_argument(fmt::format("its format is not \"{}\"", kFormat));
+  if (const auto version = required<std::int64_t>(json, "version"); version != kVersion)
+    throw std::invalid_argument(fmt::format("it has version {}, this program reads {}", version, kVersion));
+  PolicyFile file;
+  file.policy = read_decision(json);
+  if (json.contains("batch")) file.batch = required<std::int64_t>(json, "batch");
+  if (file.batch < 1 || file.batch > 1000000) throw std::invalid_argument(fmt::format("its batch must be 1 to 1000000, got {}", file.batch));
+  if (json.contains("network")) {
+    if (!json["network"].is_object()) throw std::invalid_argument("its network must be an object");
+    for (const auto& [key, value] : json["network"].items()) file.network[key] = required<std::string>(json["network"], key.c_str());
+  }
+  if (json.contains("weights")) file.weights = required<std::string>(json, "weights");
+  if (json.contains("machine")) file.machine = required<std::string>(json, "machine");
+  if (json.contains("times")) {
+    std::vector<RungCosts> rungs;
+    for (const Json& rung : required<std::vector<Json>>(json, "times")) rungs.push_back(read_rung(rung));
+    file.times.emplace(std::move(rungs));
+  }
+  if (json.contains("validation")) file.validation = read_validation(json["validation"]);
+  if (json.contains("frontier"))
+    for (const Json& point : required<std::vector<Json>>(json, "frontier")) file.frontier.push_back(read_point(point));
+  return file;
+}
+
+std::string read_text(const fs::path& path) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) throw FileFormatError(fmt::format("{}: no such file", path.string()));
+  if (const auto bytes = fs::file_size(path, error); error || bytes > kMaxBytes)
+    throw FileFormatError(fmt::format("{} has more than {} MB: it is no policy", path.string(), kMaxBytes >> 20));
+  std::ifstream stream(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(stream), {}};
+  if (!stream) throw FileFormatError(fmt::format("{} cannot be read", path.string()));
+  return text;
+}
+
+// One line a key, and one an element of the long lists.
+std::string readable(const Json& json) {
+  const auto dump = [](const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); };
+  std::string text;
+  for (const auto& [key, value] : json.items()) {
+    text += fmt::format("{}\n {}: ", text.empty() ? "{" : ",", dump(key));
+    if (!value.is_array() || value.empty()) {
+      text += dump(value);
+      continue;
+    }
+    for (std::size_t i = 0; i < value.size(); ++i) text += fmt::format("{}\n  {}", i == 0 ? "[" : ",", dump(value[i]));
+    text += "\n ]";
+  }
+  return text + "\n}\n";
+}
+}  // namespace
+
+Metadata policy_network(const ModelInfo& info) {
+  Metadata network = to_metadata(info);
+  for (const char* other : {"format", "class_names", "recipe", "adaptation_exits", "mean", "std", "validation_seed"}) network.erase(other);
+  return network;
+}
+
+std::string weights_hash(const engine::ParameterStore& store) {
+  XXH64_hash_t hash = 0;
+  const auto add = [&](engine::Section section, std::span<const engine::Slot> slots) {
+    for (const engine::Slot& slot : slots) {
+      const std::vector<double> numbers = store.get(section, slot);
+      hash = XXH64(slot.name.data(), slot.name.size(), hash);
+      hash = XXH64(numbers.data(), numbers.size() * sizeof(double), hash);
+    }
+  };
+  add(engine::Section::values, store.layout().parameters());
+  add(engine::Section::states, store.layout().states());
+  return fmt::format("{:016x}", hash);
+}
+
+std::string policy_text(const PolicyFile& file) {
+  Json json{{"format", kFormat}, {"version", kVersion}};
+  json.update(to_json(file.policy));
+  json["batch"] = file.batch;
+  if (!file.network.empty()) json["network"] = file.network;
+  if (!file.weights.empty()) json["weights"] = file.weights;
+  if (!file.machine.empty()) json["machine"] = file.machine;
+  if (file.validation) json["validation"] = to_json(*file.validation);
+  if (!file.frontier.empty()) json["frontier"] = Json::array();
+  for (const FrontierPoint& point : file.frontier) {
+    Json entry{{"relative_time", point.relative_time}, {"accuracy", point.accuracy}};
+    entry.update(to_json(point.policy));
+    json["frontier"].push_back(std::move(entry));
+  }
+  if (file.times) {
+    json["times"] = Json::array();
+    for (const RungCosts& rung : file.times->rungs()) json["times"].push_back(to_json(rung));
+  }
+  return readable(json);
+}
+
+void write_policy(const fs::path& path, const PolicyFile& file) { write_file_atomically(path, policy_text(file)); }
+
+PolicyFile policy_from_text(const std::string& text) {
+  try {
+    return from_json(Json::parse(text));
+  } catch (const nlohmann::json::exception&) {
+    throw std::invalid_argument("it is not JSON, or cut off");
+  }
+}
+
+PolicyFile read_policy(const fs::path& path) {
+  const std::string text = read_text(path);
+  try {
+    return policy_from_text(text);
+  } catch (const std::invalid_argument& error) {
+    throw FileFormatError(fmt::format("{} is no policy: {}", path.string(), error.what()));
+  }
+}
+
+void require_network(const fs::path& path, const PolicyFile& file, const ModelInfo& info) {
+  if (!file.policy.early_exits().empty() && !model::recipe_by_name(info.recipe).branches)
+    throw FileFormatError(fmt::format("{} is for another network: it keeps exit {}, here there are no branches", path.string(),
+                                      file.policy.early_exits().front()));
+  const Metadata here = policy_network(info);
+  for (const auto& [key, value] : file.network) {
+    const auto found = here.find(key);
+    if (found == here.end() || found->second != value)
+      throw FileFormatError(fmt::format("{} is for another network: its {} is {}, here it is {}", path.string(), key, value,
+                                        found == here.end() ? "unknown" : found->second));
+  }
+}
+}  // namespace autodidact::train

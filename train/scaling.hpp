@@ -1,0 +1,37 @@
+// train/scaling.hpp: how long a step would take on more cores than there are here, simulated from the times of its tasks.
+//
+// Each task is timed on one thread and on n. By Amdahl's law (AFIPS 1967) it has a serial part s and a divisible part w,
+//     t(1) = s + w      t(n) = s + w/n      so      s = (n·t(n) − t(1)) / (n − 1)      w = t(1) − s      t(p) = s + w/p
+// The phases then run as the executor would run them on p threads: those of a wide phase in turn, the lists of a split phase in
+// the lanes that p threads are divided into. What is left out: the optimizer and the loader, and that many cores have more cache and
+// more memory channels than the ones measured, or share them with others.
+#pragma once
+#include <vector>
+
+#include "data/loader.hpp"
+#include "engine/threads.hpp"
+#include "train/trainer.hpp"
+
+namespace autodidact::train {
+
+struct TaskScaling {
+  double serial_ms = 0, divisible_ms = 0;
+  double ms(int threads) const { return serial_ms + divisible_ms / threads; }
+};
+
+// From the times on one thread and on `threads` > 1; neither part is negative.
+TaskScaling task_scaling(double one_ms, double several_ms, int threads);
+
+// The tasks of a program in the order in which they run: a phase is wide, or has a list for each branch.
+struct ScalingPhase {
+  bool wide = true;
+  std::vector<std::vector<TaskScaling>> lists;
+};
+
+// Seconds of a step on so many threads.
+double simulated_seconds(const std::vector<ScalingPhase>& phases, const engine::Lanes::Layout& layout);
+
+// Times the tasks of a training step `runs` times on one thread and on all threads of `lanes`, with the same algorithms, and keeps
+// the smallest times. Throws std::invalid_argument if there is only one.
+std::vector<ScalingPhase> measure_scaling(const TrainerOptions& options, const data::Batch& batch, engine::Lanes& lanes, int runs);
+}  // namespace autodidact::train
