@@ -43,8 +43,10 @@ def state_dict_in(loaded, path):
 def read_pth(path):
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises whatever the pickle makes it raise
-        raise Refused(f"{path} cannot be read as weights: {str(error).splitlines()[0]}") from error
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {error}") from error
+    except Exception as error:  # torch raises whatever the pickle makes it raise, and advises to run it all the same
+        raise Refused(f"{path} cannot be read as weights: it is damaged, or holds other objects than tensors") from error
     # Safetensors knows neither views nor tensors that share memory.
     return {name: tensor.detach().clone().contiguous() for name, tensor in state_dict_in(loaded, path).items()}
 

@@ -95,14 +95,19 @@ std::string measured(const std::optional<MeasuredFigures>& figures) {
   return text;
 }
 
+std::string training_text(const ModelInfo& info) {
+  if (!network_of(info).branches) return "The plain network, trained without branches.";
+  if (info.recipe == "none") return "Every exit was trained by the labels alone, without distillation.";
+  return fmt::format("Trained with self-distillation, recipe `{}`: the deepest of its four classifiers taught the other three "
+                     "(arXiv:1905.08094).", info.recipe);
+}
+
 std::string model_card(const ModelInfo& info, const std::optional<MeasuredFigures>& figures) {
   const bool branches = network_of(info).branches;
   std::string text = front_matter(info, figures);
   text += fmt::format("\n# {} of width {}, {}\n\n", info.model, info.width, branches ? "with four exits" : "with one exit");
   text += fmt::format("Takes {} × {} × {} images and knows {} classes. {}\n\n", info.channels, info.side, info.side, info.classes,
-                      branches ? fmt::format("Trained with self-distillation, recipe `{}`: the deepest of its four classifiers taught the other "
-                                             "three (arXiv:1905.08094).", info.recipe)
-                               : "The plain network, trained without branches.");
+                      training_text(info));
   text += "## Accuracy\n\n" + measured(figures) + "\n## Use\n\n";
   text += fmt::format("    autodidact eval --weights {} --data …\n    autodidact export --weights {} --onnx model.onnx\n\n", kWeights, kWeights);
   text += "Names of tensors are those of a PyTorch state dict: `conv1.weight`, `layer1.0.bn1.running_var`, `fc4.weight`.\n";
