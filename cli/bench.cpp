@@ -9,9 +9,10 @@
 
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
-#include "engine/random.hpp"
 #include "train/errors.hpp"
 #include "train/machine.hpp"
+#include "train/precision.hpp"
+#include "train/random_batch.hpp"
 #include "train/step_check.hpp"
 #include "train/trainer.hpp"
 
@@ -56,23 +57,6 @@ struct BenchArguments {
   }
 };
 
-// Normal pixels and uniform labels, always the same.
-class RandomBatch {
- public:
-  RandomBatch(const model::NetworkOptions& network, std::int64_t count) {
-    engine::Random random(1, engine::Purpose::probe);
-    images_.resize(static_cast<std::size_t>(count * network.channels * network.image_height * network.image_width));
-    labels_.resize(static_cast<std::size_t>(count));
-    for (float& pixel : images_) pixel = static_cast<float>(random.normal());
-    for (std::size_t i = 0; i < labels_.size(); ++i) labels_[i] = static_cast<std::int32_t>(i % static_cast<std::size_t>(network.classes));
-  }
-  data::Batch batch() const { return {.images = images_, .labels = labels_, .count = labels_.size()}; }
-
- private:
-  std::vector<float> images_;
-  std::vector<std::int32_t> labels_;
-};
-
 // Seconds that the program would take if every pass ran its fastest candidate, nothing had to be reordered or packed, and no core
 // ever waited: core-seconds of all tasks divided by the cores.
 double floor_seconds(const engine::Program& program, int cores) {
@@ -87,11 +71,11 @@ double median(std::vector<double> numbers) {
   return numbers.size() % 2 ? numbers[half] : (numbers[half - 1] + numbers[half]) / 2;
 }
 
-Json describe(const BenchArguments& bench, const engine::Program& program, int threads) {
+Json describe(const BenchArguments& bench, const train::Trainer& trainer, const engine::Program& program, int threads) {
   Json json{{"model", bench.network.model},
             {"width", bench.network.width},
             {"batch", bench.batch},
-            {"precision", "f32"},
+            {"precision", name_of(trainer.options().programs.precision)},
             {"threads", threads}};
   if (bench.what != "infer") json["recompute"] = bench.compile.recompute;
   json["floor_s"] = bench.compile.choice() == engine::Choose::measure ? Json(floor_seconds(program, threads)) : Json();
@@ -124,7 +108,7 @@ Json time_steps(const BenchArguments& bench, const std::function<void()>& step) 
 
 Json time_training(const BenchArguments& bench, train::Trainer& trainer, const data::Batch& batch, int threads) {
   const Json times = time_steps(bench, [&] { trainer.step(batch, bench.optimizer.lr); });
-  Json json = describe(bench, trainer.programs().training(bench.batch), threads);
+  Json json = describe(bench, trainer, trainer.programs().training(bench.batch), threads);
   json.update(times);
   return json;
 }
@@ -135,7 +119,7 @@ Json time_inference(const BenchArguments& bench, train::Trainer& trainer, const 
     train::Trainer::feed(program, batch);
     trainer.executor().run(program, trainer.store());
   });
-  Json json = describe(bench, program, threads);
+  Json json = describe(bench, trainer, program, threads);
   json.update(times);
   return json;
 }
@@ -181,18 +165,19 @@ int run_bench(const Arguments& arguments) {
   app.parse(arguments);
 
   engine::Lanes lanes(bench.compile.threads);
-  train::Trainer trainer(bench.options(), lanes);
+  const engine::Mode mode = bench.what == "infer" ? engine::Mode::infer : engine::Mode::train;
+  train::Trainer trainer(train::with_precision(bench.options(), bench.batch, mode, lanes), lanes);
   if (bench.what == "floor" && bench.compile.choice() != engine::Choose::measure)
     throw std::invalid_argument("bench floor measures every candidate: --choose must be measure");
   if (bench.check && bench.what != "step") throw std::invalid_argument("--check compares gradients: it belongs to bench step");
   trainer.programs().time_everything();
   const int threads = lanes.layout().wide;
-  const RandomBatch data(trainer.options().network, bench.batch);
+  const train::RandomBatch data(trainer.options().network, bench.batch);
   const Json checked = bench.check ? check(bench.json.to_stdout() ? stderr : stdout, trainer, data.batch()) : Json();
   Json json;
   if (bench.what == "step") json = time_training(bench, trainer, data.batch(), threads);
   if (bench.what == "infer") json = time_inference(bench, trainer, data.batch(), threads);
-  if (bench.what == "floor") json = describe(bench, trainer.programs().training(bench.batch), threads);
+  if (bench.what == "floor") json = describe(bench, trainer, trainer.programs().training(bench.batch), threads);
   if (bench.check) json["check"] = checked;
   if (!bench.json.to_stdout()) print(json);
   bench.json.write(json);

@@ -4,6 +4,7 @@
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "data/source.hpp"
+#include "train/precision.hpp"
 #include "train/progress.hpp"
 #include "train/trainer.hpp"
 
@@ -76,7 +77,7 @@ int run_eval(const Arguments& arguments) {
   options.network = network_for(info, source);
   options.recipe = model::recipe_by_name(options.network.branches ? "none" : "baseline");  // eval needs no loss
   options.programs = eval.compile.programs();
-  train::Trainer trainer(options, lanes);
+  train::Trainer trainer(train::with_precision(options, static_cast<std::int64_t>(eval.batch), engine::Mode::infer, lanes), lanes);
   name_ignored(train::load_weights(weights, trainer.store()));
 
   data::Loader loader(source.test,

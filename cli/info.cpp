@@ -10,6 +10,7 @@
 #include "cli/command.hpp"
 #include "engine/onednn.hpp"
 #include "train/machine.hpp"
+#include "train/precision.hpp"
 #include "train/programs.hpp"
 
 namespace autodidact::cli {
@@ -55,6 +56,7 @@ Json forecast(const model::NetworkOptions& network, const model::Recipe& recipe,
   const std::size_t bytes = engine::bytes_of(engine::DType::f32);
   Json json{{"model", network.model},
             {"batch", batch},
+            {"precision", name_of(how.precision)},
             {"parameters", programs.layout()->parameter_count()},
             {"arena", memory.arena},
             {"own", memory.own},
@@ -94,7 +96,8 @@ void print_machine(std::FILE* to, const Json& json) {
 
 void print_memory(std::FILE* to, const Json& memory) {
   const auto megabytes = [&](const char* part) { return memory[part].get<double>() / 1e6; };
-  fmt::print(to, "\nmemory to train {} with batches of {}, in MB\n", text_of(memory["model"]), memory["batch"].dump());
+  fmt::print(to, "\nmemory to train {} with batches of {} in {}, in MB\n", text_of(memory["model"]), memory["batch"].dump(),
+             text_of(memory["precision"]));
   for (const auto& [part, text] :
        {std::pair{"arena", "activations, gradients of activations, scratch"}, {"own", "inputs, outputs, packed weights"},
         {"values", "parameters"}, {"gradients", "gradients of parameters"}, {"momentum", "momentum"},
@@ -131,7 +134,10 @@ int run_info(const Arguments& arguments) {
   print_machine(text, info);
   if (!network.model.empty()) {
     const model::Recipe loss = recipe.value();
-    info["memory"] = forecast(network.options(recipe, images.classes, images.channels, images.side), loss, batch, compile.programs(), lanes);
+    train::TrainerOptions options{.network = network.options(recipe, images.classes, images.channels, images.side), .recipe = loss};
+    options.programs = compile.programs();
+    options = train::with_precision(options, batch, engine::Mode::train, lanes);
+    info["memory"] = forecast(options.network, loss, batch, options.programs, lanes);
     print_memory(text, info["memory"]);
   }
   json.write(info);

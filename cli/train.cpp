@@ -86,6 +86,7 @@ void TrainArguments::check() const {
   optim::check(optimizer.options());
   augment.check();
   (void)train::parse_save_every(save_every);
+  (void)compile.programs();
   constexpr std::int64_t kAnyClasses = 2, kAnyChannels = 3, kAnySide = 32;
   model::check(network.options(recipe, kAnyClasses, kAnyChannels, kAnySide));
 }

@@ -38,6 +38,7 @@ engine::Program Programs::make(std::int64_t batch, engine::Mode mode, const engi
   const engine::Graph graph = training_graph(network_, recipe_, batch);
   engine::CompileOptions options;
   options.backend = options_.backend;
+  options.precision = options_.precision;
   options.mode = mode;
   options.choose = options_.choose;
   options.recompute = options_.recompute;

@@ -32,6 +32,9 @@ struct ProgramOptions {
   std::filesystem::path plan_cache = {};
   // reference: every number of a step in f64, the optimizer's too. For proofs: there is no tally and no evaluation then.
   engine::Backend backend = engine::Backend::fast;
+  engine::Precision precision = engine::Precision::f32;
+  // --precision auto: `precision` is yet to be found (train/precision.hpp).
+  bool find_precision = false;
 };
 
 class Programs {
@@ -54,9 +57,11 @@ class Programs {
   // Logits by the running statistics; no gradients.
   engine::Program& inference(std::int64_t batch);
 
+  // Writes what has been measured in this process into the plan cache, if there is one.
+  void keep_timings();
+
  private:
   engine::Program make(std::int64_t batch, engine::Mode mode, const engine::Program* inherit);
-  void keep_timings();
 
   model::NetworkOptions network_;
   model::Recipe recipe_;
