@@ -32,7 +32,7 @@ TEST_CASE("--precision bf16: a CPU that has none is told so in one sentence, by 
 
 TEST_CASE("--precision: plan and bench say in what the step computes") {
   if (!autodidact::engine::onednn::has_bf16()) return;
-  const std::string network = kTinyNetwork + kTinyImages + kFixed + "--batch 4 --precision bf16 --json - ";
+  const std::string network = kTinyNetwork + " --classes 4 --side 16 " + kFixed + "--batch 8 --precision bf16 --json - ";
   const Outcome bench = run("bench step --steps 1 --check" + network);
   REQUIRE(bench.status == 0);
   const Json json = Json::parse(bench.out);
