@@ -49,6 +49,9 @@ std::string not_negative(const std::string& text) {
 void CompileArguments::declare_inference(CLI::App& app) {
   app.add_option("--threads", threads, "computing threads; 0 = every core that this process may use")
       ->check(CLI::Range(0, 4096));
+  app.add_option("--precision", precision,
+                 "f32; bf16: planes and their gradients in bf16, weights and sums in f32; auto: the faster of the two here, by trial")
+      ->check(CLI::IsMember({"f32", "bf16", "auto"}));
   app.add_option("--choose", choose,
                  "how algorithms are chosen: measure (time them), fixed (the same everywhere), direct (full f32 accuracy)")
       ->check(CLI::IsMember({"measure", "fixed", "direct"}));
@@ -67,6 +70,11 @@ void CompileArguments::declare(CLI::App& app) {
 train::ProgramOptions CompileArguments::programs() const {
   train::ProgramOptions options;
   options.choose = choice();
+  if (precision == "bf16") {
+    engine::require_bf16();
+    options.precision = engine::Precision::bf16;
+  }
+  options.find_precision = precision == "auto";
   if (recompute == "none") options.recompute = engine::Recompute::none;
   if (recompute == "stage") options.recompute = engine::Recompute::stage;
   if (plan_cache == "auto") options.plan_cache = train::default_plan_cache();

@@ -10,10 +10,11 @@
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/optimizer_arguments.hpp"
-#include "engine/random.hpp"
 #include "train/errors.hpp"
 #include "train/machine.hpp"
 #include "train/median.hpp"
+#include "train/precision.hpp"
+#include "train/random_batch.hpp"
 #include "train/scaling.hpp"
 #include "train/step_check.hpp"
 #include "train/trainer.hpp"
@@ -60,23 +61,6 @@ struct BenchArguments {
   }
 };
 
-// Normal pixels and uniform labels, always the same.
-class RandomBatch {
- public:
-  RandomBatch(const model::NetworkOptions& network, std::int64_t count) {
-    engine::Random random(1, engine::Purpose::probe);
-    images_.resize(static_cast<std::size_t>(count * network.channels * network.image_height * network.image_width));
-    labels_.resize(static_cast<std::size_t>(count));
-    for (float& pixel : images_) pixel = static_cast<float>(random.normal());
-    for (std::size_t i = 0; i < labels_.size(); ++i) labels_[i] = static_cast<std::int32_t>(i % static_cast<std::size_t>(network.classes));
-  }
-  data::Batch batch() const { return {.images = images_, .labels = labels_, .count = labels_.size()}; }
-
- private:
-  std::vector<float> images_;
-  std::vector<std::int32_t> labels_;
-};
-
 // Seconds that the program would take if every pass ran its fastest candidate, nothing had to be reordered or packed, and no core
 // ever waited: core-seconds of all tasks divided by the cores.
 double floor_seconds(const engine::Program& program, int cores) {
@@ -85,11 +69,11 @@ double floor_seconds(const engine::Program& program, int cores) {
   return core_ms / cores / 1000;
 }
 
-Json describe(const BenchArguments& bench, const engine::Program& program, int threads) {
+Json describe(const BenchArguments& bench, const train::Trainer& trainer, const engine::Program& program, int threads) {
   Json json{{"model", bench.network.model},
             {"width", bench.network.width},
             {"batch", bench.batch},
-            {"precision", "f32"},
+            {"precision", name_of(trainer.options().programs.precision)},
             {"threads", threads}};
   if (bench.what != "infer") json["recompute"] = bench.compile.recompute;
   json["floor_s"] = bench.compile.choice() == engine::Choose::measure ? Json(floor_seconds(program, threads)) : Json();
@@ -122,7 +106,7 @@ Json time_steps(const BenchArguments& bench, const std::function<void()>& step) 
 
 Json time_training(const BenchArguments& bench, train::Trainer& trainer, const data::Batch& batch, int threads) {
   const Json times = time_steps(bench, [&] { trainer.step(batch, bench.optimizer.lr); });
-  Json json = describe(bench, trainer.programs().training(bench.batch), threads);
+  Json json = describe(bench, trainer, trainer.programs().training(bench.batch), threads);
   json.update(times);
   return json;
 }
@@ -133,15 +117,15 @@ Json time_inference(const BenchArguments& bench, train::Trainer& trainer, const 
     train::Trainer::feed(program, batch);
     trainer.executor().run(program, trainer.store());
   });
-  Json json = describe(bench, program, threads);
+  Json json = describe(bench, trainer, program, threads);
   json.update(times);
   return json;
 }
 
 // The step on 1, 2, 4 … threads; those that are here are timed too, to see what the simulation is worth.
-Json simulate_scaling(const BenchArguments& bench, const data::Batch& batch, engine::Lanes& lanes) {
+Json simulate_scaling(const BenchArguments& bench, const train::TrainerOptions& options, const data::Batch& batch, engine::Lanes& lanes) {
   constexpr int kMostThreads = 64;
-  const auto phases = train::measure_scaling(bench.options(), batch, lanes, bench.steps);
+  const auto phases = train::measure_scaling(options, batch, lanes, bench.steps);
   Json rows = Json::array();
   double one = 0;
   for (int threads = 1; threads <= kMostThreads; threads *= 2) {
@@ -150,7 +134,7 @@ Json simulate_scaling(const BenchArguments& bench, const data::Batch& batch, eng
     Json row{{"threads", threads}, {"simulated_s", seconds}, {"speedup", one / seconds}, {"measured_s", nullptr}};
     if (threads <= lanes.layout().wide) {
       engine::Lanes team(threads);
-      train::Trainer trainer(bench.options(), team);
+      train::Trainer trainer(options, team);
       row["measured_s"] = time_steps(bench, [&] { trainer.step(batch, bench.optimizer.lr); })["median_s"];
     }
     rows.push_back(std::move(row));
@@ -206,21 +190,22 @@ int run_bench(const Arguments& arguments) {
   app.parse(arguments);
 
   engine::Lanes lanes(bench.compile.threads);
-  train::Trainer trainer(bench.options(), lanes);
+  const engine::Mode mode = bench.what == "infer" ? engine::Mode::infer : engine::Mode::train;
+  train::Trainer trainer(train::with_precision(bench.options(), bench.batch, mode, lanes), lanes);
   if (bench.what == "floor" && bench.compile.choice() != engine::Choose::measure)
     throw std::invalid_argument("bench floor measures every candidate: --choose must be measure");
   if (bench.check && bench.what != "step") throw std::invalid_argument("--check compares gradients: it belongs to bench step");
   trainer.programs().time_everything();
   const int threads = lanes.layout().wide;
-  const RandomBatch data(trainer.options().network, bench.batch);
+  const train::RandomBatch data(trainer.options().network, bench.batch);
   const Json checked = bench.check ? check(bench.json.to_stdout() ? stderr : stdout, trainer, data.batch()) : Json();
   Json json;
   if (bench.what == "step") json = time_training(bench, trainer, data.batch(), threads);
   if (bench.what == "infer") json = time_inference(bench, trainer, data.batch(), threads);
-  if (bench.what == "floor") json = describe(bench, trainer.programs().training(bench.batch), threads);
+  if (bench.what == "floor") json = describe(bench, trainer, trainer.programs().training(bench.batch), threads);
   if (bench.what == "scaling") {
-    json = describe(bench, trainer.programs().training(bench.batch), threads);
-    json["scaling"] = simulate_scaling(bench, data.batch(), lanes);
+    json = describe(bench, trainer, trainer.programs().training(bench.batch), threads);
+    json["scaling"] = simulate_scaling(bench, trainer.options(), data.batch(), lanes);
   }
   if (bench.check) json["check"] = checked;
   if (!bench.json.to_stdout()) print(json);

@@ -82,7 +82,7 @@ int run_gradcheck(const Arguments& arguments) {
   std::string op;
   bool network = false, all = false;
   int threads = 0;
-  std::string choose = "fixed";
+  std::string choose = "fixed", precision = "f32";
   JsonOutput json;
   App app("gradcheck", "Proves derivatives: the reference's against finite differences, the fast path against the reference.");
   app->add_option("--op", op, "only this kind of op");
@@ -92,8 +92,13 @@ int run_gradcheck(const Arguments& arguments) {
       ->check(CLI::Range(0, 4096));
   app->add_option("--choose", choose, "fixed: also algorithms of lesser accuracy where a case asks for them; direct: none")
       ->check(CLI::IsMember({"fixed", "direct"}));
+  app->add_option("--precision", precision, "of the fast path: f32, or bf16, then on numbers that bf16 has")
+      ->check(CLI::IsMember({"f32", "bf16"}));
   json.declare(*app);
   app.parse(arguments);
+  if (precision == "bf16") engine::require_bf16();
+  if (precision == "bf16" && (network || all))
+    throw std::invalid_argument("--precision bf16 is for ops: bench step --check --precision bf16 compares the gradients of a network");
   if (!op.empty() && all) throw std::invalid_argument("--op and --all exclude each other");
 
   std::vector<GradientCase> cases;
@@ -102,6 +107,7 @@ int run_gradcheck(const Arguments& arguments) {
   if (all || network)
     for (GradientCase& one : network_cases()) cases.push_back(std::move(one));
   for (GradientCase& one : cases) {
+    if (precision == "bf16") one = in_bf16(std::move(one));
     one.check.direct |= choose == "direct";
     one.check.threads = {1};
     if (threads != 1) one.check.threads.push_back(threads);

@@ -34,6 +34,7 @@ namespace {
 
 const FastTolerance kF32{1e-5, "sums of at most 1e4 f32 products, each rounded at 6e-8"};
 const FastTolerance kWinograd{1e-4, "Winograd adds and subtracts inputs and weights before it multiplies them"};
+const FastTolerance kBf16{1.0 / 256, "a number written in bf16 is rounded by at most 2^-9; none is made of numbers that were rounded more than once"};
 const FastTolerance kNetworkF32{1e-4, "2e-7 a sum, grown by up to 60 layers of batch norm and by cancellation"};
 
 // 24 channels: 16 does not divide them. 35 pixels: no vector does.
@@ -267,6 +268,12 @@ std::vector<GradientCase> network_cases() {
   grouped.groups = 4;
   grouped.width_per_group = 32;
   return {network_case(narrow, false, 1), network_case(bottleneck, true, 26), network_case(grouped, true, 28)};
+}
+
+GradientCase in_bf16(GradientCase gradient_case) {
+  gradient_case.fast = kBf16;
+  gradient_case.check.precision = engine::Precision::bf16;
+  return gradient_case;
 }
 
 Verdict examine(const GradientCase& gradient_case) {

@@ -26,6 +26,9 @@ struct GradientCase {
 std::vector<GradientCase> op_cases();
 std::vector<GradientCase> network_cases();
 
+// The same case of an op, its fast path in bf16.
+GradientCase in_bf16(GradientCase gradient_case);
+
 struct Verdict {
   double finite_differences = 0;            // reference gradient against finite differences of the reference
   double finite_differences_tolerance = 0;  // from the step and ε

@@ -11,6 +11,7 @@
 #include "cli/step_arguments.hpp"
 #include "engine/onednn.hpp"
 #include "train/machine.hpp"
+#include "train/precision.hpp"
 #include "train/trainer.hpp"
 
 namespace autodidact::cli {
@@ -69,7 +70,7 @@ Json forecast(const train::TrainerOptions& options, std::int64_t batch, bool sec
              {"statistics", (accumulates ? 3 : 2) * statistics}};
   std::size_t total = 0;
   for (const auto& [part, bytes] : parts.items()) total += bytes.get<std::size_t>();
-  Json json{{"model", options.network.model}, {"batch", batch}, {"parameters", layout.parameter_count()}};
+  Json json{{"model", options.network.model}, {"batch", batch}, {"precision", name_of(how.precision)}, {"parameters", layout.parameter_count()}};
   json.update(parts);
   json["total"] = total;
   return json;
@@ -100,7 +101,8 @@ void print_machine(std::FILE* to, const Json& json) {
 
 void print_memory(std::FILE* to, const Json& memory) {
   const auto megabytes = [&](const char* part) { return memory[part].get<double>() / 1e6; };
-  fmt::print(to, "\nmemory to train {} with batches of {}, in MB\n", text_of(memory["model"]), memory["batch"].dump());
+  fmt::print(to, "\nmemory to train {} with batches of {} in {}, in MB\n", text_of(memory["model"]), memory["batch"].dump(),
+             text_of(memory["precision"]));
   for (const auto& [part, text] :
        {std::pair{"arena", "activations, gradients of activations, scratch"}, {"own", "inputs, outputs, packed weights"},
         {"values", "parameters"}, {"gradients", "gradients of parameters"},
@@ -147,6 +149,7 @@ int run_info(const Arguments& arguments) {
     training.network = network.options(recipe, images.classes, images.channels, images.side);
     training.programs = compile.programs();
     step.set(training);
+    training = train::with_precision(training, batch, engine::Mode::train, lanes);
     info["memory"] = forecast(training, batch, optimizer == "adamw", lanes);
     print_memory(text, info["memory"]);
   }

@@ -5,6 +5,7 @@
 #include "cli/command.hpp"
 #include "data/source.hpp"
 #include "train/plan_table.hpp"
+#include "train/precision.hpp"
 #include "train/trainer.hpp"
 
 namespace autodidact::cli {
@@ -35,7 +36,8 @@ int run_plan(const Arguments& arguments) {
   options.network = network.options(recipe, images.classes, images.channels, images.side);
   options.recipe = loss;
   options.programs = compile.programs();
-  train::Trainer trainer(options, lanes);
+  const engine::Mode mode = inference ? engine::Mode::infer : engine::Mode::train;
+  train::Trainer trainer(train::with_precision(options, batch, mode, lanes), lanes);
   engine::Program& program =
       inference ? trainer.programs().inference(batch) : trainer.programs().training(batch);
   for (int run = 0; run <= runs && runs > 0; ++run) {

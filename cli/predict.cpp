@@ -130,7 +130,7 @@ int run_predict(const Arguments& arguments) {
     if (app->count("--batch") == 0) predict.batch = static_cast<std::size_t>(file.batch);
   }
   engine::Lanes lanes(predict.compile.threads);
-  train::Trainer& trainer = trained.open(lanes, predict.compile.programs());
+  train::Trainer& trainer = trained.open(lanes, predict.compile.programs(), predict.batch);
   const Json predictions = Prediction(predict, policy, trained.info(), trainer).run();
   if (!predict.json.to_stdout()) print(predictions);
   predict.json.write(predictions);

@@ -57,6 +57,7 @@ train::TraceOptions options_of(const TraceArguments& trace, const train::ModelIn
   options.optimizer = trace.optimizer.options();
   options.learning_rate = trace.optimizer.lr;
   options.backend = trace.backend == "reference" ? engine::Backend::reference : engine::Backend::fast;
+  options.precision = trace.compile.programs().precision;
   options.as_trained = trace.as_trained;
   options.choose = trace.compile.choice();
   options.recompute = trace.compile.programs().recompute;
@@ -78,6 +79,9 @@ int run_trace(const Arguments& arguments) {
   trace.declare(app);
   leave_network_to_weights(*app);
   app.parse(arguments);
+  if (trace.compile.precision == "auto") throw std::invalid_argument("trace times nothing: --precision must be f32 or bf16");
+  if (trace.compile.precision == "bf16" && trace.backend == "reference")
+    throw std::invalid_argument("the reference backend computes in f64: it has no --precision");
 
   const train::SafetensorsFile weights = train::read_safetensors(trace.weights);
   const train::ModelInfo info = describe_network(trace, weights, *app);

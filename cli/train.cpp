@@ -98,6 +98,7 @@ void TrainArguments::check() const {
   step.check(static_cast<std::int64_t>(batch));
   augment.check();
   (void)train::parse_save_every(save_every);
+  (void)compile.programs();
   constexpr std::int64_t kAnyClasses = 2, kAnyChannels = 3, kAnySide = 32;
   model::check(network.options(recipe, kAnyClasses, kAnyChannels, kAnySide));
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "train/precision.hpp"
+
 namespace autodidact::cli {
 
 TrainedNetwork::TrainedNetwork(const std::string& weights, const CLI::App& app, const NetworkArguments& network,
@@ -17,7 +19,7 @@ void TrainedNetwork::take(const data::Source& source) {
   take(source.side, source.side);
 }
 
-train::Trainer& TrainedNetwork::open(engine::Lanes& lanes, train::ProgramOptions programs) {
+train::Trainer& TrainedNetwork::open(engine::Lanes& lanes, train::ProgramOptions programs, std::size_t batch) {
   train::TrainerOptions options;
   options.network = train::network_of(info_);
   options.network.image_height = height_ > 0 ? height_ : info_.side;
@@ -25,7 +27,8 @@ train::Trainer& TrainedNetwork::open(engine::Lanes& lanes, train::ProgramOptions
   options.network.adaptation.clear();
   options.recipe = model::recipe_by_name(options.network.branches ? "none" : "baseline");
   options.programs = std::move(programs);
-  trainer_ = std::make_unique<train::Trainer>(options, lanes);
+  trainer_ = std::make_unique<train::Trainer>(
+      train::with_precision(std::move(options), static_cast<std::int64_t>(batch), engine::Mode::infer, lanes), lanes);
   for (const std::string& name : train::load_weights(file_, trainer_->store()).ignored)
     if (!name.starts_with("adaptation_layers.")) fmt::print(stderr, "ignored: {}\n", name);
   return *trainer_;

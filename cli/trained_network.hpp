@@ -24,7 +24,8 @@ class TrainedNetwork {
   // From now on for images of so many pixels.
   void take(std::int64_t height, std::int64_t width) { height_ = height, width_ = width; }
   // Compiles nothing yet. Logits only: neither loss nor adaptation layers.
-  train::Trainer& open(engine::Lanes& lanes, train::ProgramOptions programs);
+  // `batch`: images at a time, by which --precision auto tries.
+  train::Trainer& open(engine::Lanes& lanes, train::ProgramOptions programs, std::size_t batch);
 
   // The figures that the weights were trained with; the data's own only if the file does not say.
   data::Normalisation normalisation(const data::Source& source, const data::Dataset& half) const;

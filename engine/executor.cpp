@@ -1,25 +1,26 @@
 #include "engine/executor.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <functional>
 #include <limits>
 
+#include "engine/bf16.hpp"
+
 namespace autodidact::engine {
 namespace {
 
+template <class T>
+bool all_finite(const void* data, std::int64_t count) {
+  const auto* numbers = static_cast<const T*>(data);
+  return std::all_of(numbers, numbers + count, [](T number) { return std::isfinite(static_cast<double>(number)); });
+}
+
 bool finite(const void* data, const TensorType& type) {
-  const std::int64_t n = type.elements();
-  if (type.dtype == DType::f32) {
-    const auto* numbers = static_cast<const float*>(data);
-    for (std::int64_t i = 0; i < n; ++i)
-      if (!std::isfinite(numbers[i])) return false;
-  }
-  if (type.dtype == DType::f64) {
-    const auto* numbers = static_cast<const double*>(data);
-    for (std::int64_t i = 0; i < n; ++i)
-      if (!std::isfinite(numbers[i])) return false;
-  }
+  if (type.dtype == DType::f64) return all_finite<double>(data, type.elements());
+  if (type.dtype == DType::f32) return all_finite<float>(data, type.elements());
+  if (type.dtype == DType::bf16) return all_finite<Bf16>(data, type.elements());
   return true;
 }
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <memory>
 
+#include "engine/bf16.hpp"
 #include "engine/executor.hpp"
 #include "engine/random.hpp"
 
@@ -17,6 +18,10 @@ Numbers normal(std::int64_t count, Random& generator) {
   // Rounded to f32, so that both backends start from the same numbers.
   for (double& number : numbers) number = static_cast<float>(generator.normal());
   return numbers;
+}
+
+void round_to_bf16(Numbers& numbers) {
+  for (double& number : numbers) number = static_cast<double>(static_cast<float>(Bf16(static_cast<float>(number))));
 }
 
 double dot(const Numbers& a, const Numbers& b) {
@@ -49,8 +54,10 @@ class Trial {
       numbers_[value.name] = given == check.values.end() ? random : given->second;
       if (value.source == Source::state && given == check.values.end())
         for (double& number : numbers_[value.name]) number = std::abs(number) + 0.5;  // a variance is positive
+      if (check.precision == Precision::bf16 && value.role != Role::label) round_to_bf16(numbers_[value.name]);
     }
     cotangent_ = normal(graph_.value(graph_.outputs().at("y")).shape.count(), generator);
+    if (check.precision == Precision::bf16) round_to_bf16(cotangent_);
     for (const auto& [name, numbers] : numbers_) write(name, numbers);
     if (program_.inputs().contains(cotangent_name())) program_.set(cotangent_name(), cotangent_);
   }
@@ -92,6 +99,7 @@ class Trial {
   Program make_program(Backend backend, std::vector<std::int64_t> blocks, int threads) {
     CompileOptions options;
     options.backend = backend;
+    options.precision = check_.precision;
     options.mode = check_.mode;
     options.choose = check_.direct ? Choose::direct : Choose::fixed;
     options.fusions = check_.fusions;

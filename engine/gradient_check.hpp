@@ -4,7 +4,7 @@
 //      f'(0) ≈ (8(f(h) − f(−h)) − (f(2h) − f(−2h))) / 12h,   f(t) = Σ dy·y(θ + t·u)
 //      along random directions u. Its error is at most h⁴·|f⁽⁵⁾|/30 + 1.5·ε·|f|/h: with h = 1e-3 and ε = 2.2e-16 about
 //      1e-12 relative to |f⁽⁵⁾| and 3e-13 relative to Σ|dy·y|.
-//   2. Does the fast path compute what the reference computes? Same numbers, f32 against f64.
+//   2. Does the fast path compute what the reference computes? Same numbers, f32 (or bf16, of numbers that bf16 has) against f64.
 //
 // Kinks: an op that decides (the mask of a ReLU, the arg-max of a pool) replays the decision of the base point, and detached
 // ports read the values of the base point; so f is smooth in t, and a teacher that backward does not go through stands
@@ -27,6 +27,7 @@ struct CheckCase {
   std::vector<std::string> differentiate = {};  // inputs whose gradient is checked; parameters always are
   std::map<std::string, std::vector<double>> values = {};
   Mode mode = Mode::train;
+  Precision precision = Precision::f32;  // of the fast path; under bf16 all numbers but labels are rounded to bf16, for both backends
   std::vector<std::string> prefer = {};  // candidate ids that the fast path must take where they are offered
   std::uint64_t seed = 1;
   int directions = 4;                                // per tensor

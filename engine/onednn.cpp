@@ -59,6 +59,18 @@ bool has_avx512() {
          dnnl_cpu_isa_avx512_core;
 }
 
+bool has_bf16() {
+  static const bool answer = [] {
+    constexpr std::int64_t kChannels = 16;
+    const TensorType planes{{1, kChannels, 4, 4}, DType::bf16, {kChannels}};
+    const ConvolutionProblem problem{planes, planes, {kChannels, kChannels, 1, 1}};
+    for (const Pass pass : {Pass::forward, Pass::backward_data, Pass::backward_weights})
+      if (convolution_algorithms(pass, Mode::train, problem, false).empty()) return false;
+    return true;
+  }();
+  return answer;
+}
+
 std::int64_t preferred_block() { return has_avx512() ? 16 : 8; }
 
 // ---- our types in its terms ----------------------------------------------------------------------------------------
@@ -178,19 +190,18 @@ Primitive make_reorder(const TensorType& from, const TensorType& to) {
 }
 
 Matmul make_matmul(const MatmulProblem& problem) {
-  const auto matrix = [](std::int64_t rows, std::int64_t columns, bool transposed) {
-    return memory::desc({rows, columns}, memory::data_type::f32,
-                        transposed ? memory::dims{1, rows} : memory::dims{columns, 1});
+  const auto matrix = [](std::int64_t rows, std::int64_t columns, bool transposed, DType type) {
+    return memory::desc({rows, columns}, data_type(type), transposed ? memory::dims{1, rows} : memory::dims{columns, 1});
   };
-  const memory::desc a = matrix(problem.m, problem.k, problem.transpose_a);
-  const memory::desc b = matrix(problem.k, problem.n, problem.transpose_b);
-  const memory::desc c = matrix(problem.m, problem.n, false);
+  const memory::desc a = matrix(problem.m, problem.k, problem.transpose_a, problem.factors);
+  const memory::desc b = matrix(problem.k, problem.n, problem.transpose_b, problem.factors);
+  const memory::desc c = matrix(problem.m, problem.n, false, problem.result);
   if (!problem.bias) {
     const Description<dnnl::matmul> product(nullptr, a, b, c);
     return {product.descriptor.impl_info_str(),
             make_primitive(product.descriptor, {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST})};
   }
-  const Description<dnnl::matmul> product(nullptr, a, b, matrix(1, problem.n, false), c);
+  const Description<dnnl::matmul> product(nullptr, a, b, matrix(1, problem.n, false, DType::f32), c);
   return {product.descriptor.impl_info_str(),
           make_primitive(product.descriptor,
                          {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_BIAS, DNNL_ARG_DST})};

@@ -19,9 +19,11 @@ std::string version();           // "2.6.3"
 std::string threading();         // "OpenMP", "TBB"
 std::string isa();               // "AVX512_CORE_BF16": the highest that the library will use here
 bool has_avx512();               // by the library's own view (ONEDNN_MAX_CPU_ISA respected)
+bool has_bf16();                 // whether it computes in bf16 here: asked, not guessed
 std::int64_t preferred_block();  // 16 with AVX-512, else 8: the channel block of f32 activations
 
-// x (N,C,H,W), w (K,C/G,R,S), y (N,K,H',W').
+// x (N,C,H,W), w (K,C/G,R,S), y (N,K,H',W'): x and y both f32 or both bf16. Weights are f32 outside; where x and y are bf16 the blob
+// that forward and backward_data read is bf16 too, and the one that backward_weights writes f32.
 struct ConvolutionProblem {
   TensorType x, y;
   Shape weights;  // OIHW; I = C/G
@@ -73,11 +75,12 @@ std::vector<ConvolutionAlgorithm> convolution_algorithms(Pass pass, Mode mode,
                                                          const ConvolutionProblem& problem,
                                                          bool winograd);
 
-// c (M×N) = a (M×K) · b (K×N) [+ bias (N)], all f32, row-major, or stored transposed (a as K×M, b as N×K).
-// Addresses: (a, b[, bias], c).
+// c (M×N) = a (M×K) · b (K×N) [+ bias (N)], row-major, or stored transposed (a as K×M, b as N×K). a and b are both f32 or both
+// bf16; sums are f32. Addresses: (a, b[, bias], c).
 struct MatmulProblem {
   std::int64_t m = 0, n = 0, k = 0;
   bool transpose_a = false, transpose_b = false, bias = false;
+  DType factors = DType::f32, result = DType::f32;
 };
 struct Matmul {
   std::string implementation;

@@ -72,6 +72,7 @@ std::string key_of(const memory::desc& layout) {
 // The arguments of a convolution in the library's terms.
 struct Terms {
   memory::desc x, y, any_weights, plain_weights;
+  memory::desc any_gradient;  // of the weights: f32 whatever x is
   memory::desc bias;  // empty: none
   memory::dims strides, dilations, pad_before, pad_after;
 
@@ -82,6 +83,7 @@ struct Terms {
       w.insert(w.begin(), p.groups);
     }
     any_weights = {w, data_type(p.x.dtype), memory::format_tag::any};
+    any_gradient = {w, memory::data_type::f32, memory::format_tag::any};
     plain_weights = plain(w, DType::f32);
     if (p.bias) bias = plain({p.weights[0]}, DType::f32);
     strides = {p.stride_h, p.stride_w};
@@ -190,7 +192,7 @@ std::vector<ConvolutionAlgorithm> convolution_algorithms(Pass pass, Mode mode,
     return list(pass, backward.descriptor, problem, t);
   }
   Description<dnnl::convolution_backward_weights> backward(forward.descriptor, algorithm, t.x,
-                                                           t.any_weights, t.y, t.strides,
+                                                           t.any_gradient, t.y, t.strides,
                                                            t.dilations, t.pad_before, t.pad_after);
   return list(pass, backward.descriptor, problem, t);
 }

@@ -19,8 +19,9 @@ const char* name_of(Pass pass) {
 }
 
 TensorType Query::type(const Shape& shape, std::int64_t block) const {
-  if (shape.rank() != 4) return {shape, activation(), {}};
-  return {shape, activation(), {block == kChannelsLast ? shape[1] : block}};
+  const DType dtype = storage(Role::activation, precision, shape.rank());
+  if (shape.rank() != 4) return {shape, dtype, {}};
+  return {shape, dtype, {block == kChannelsLast ? shape[1] : block}};
 }
 
 void refuse(std::string_view kind, std::string_view node, std::string_view sentence) {

@@ -150,8 +150,7 @@ struct Query {
   bool only_direct = false;                  // no Winograd or other algorithm of lesser accuracy
   static constexpr std::int64_t kChannelsLast = 0;
 
-  DType activation() const { return storage(Role::activation, precision); }
-  // The type of a rank-4 activation in one of `blocks`; plain for other ranks.
+  // The type of a rank-4 activation in one of `blocks`: f32, or bf16 under that precision. Plain f32 for other ranks.
   TensorType type(const Shape& shape, std::int64_t block) const;
 };
 

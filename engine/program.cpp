@@ -5,22 +5,17 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "engine/bf16.hpp"
+
 namespace autodidact::engine {
 namespace {
-
-float from_bf16(std::uint16_t bits) {
-  const std::uint32_t wide = std::uint32_t{bits} << 16;
-  float number = 0;
-  std::memcpy(&number, &wide, sizeof number);
-  return number;
-}
 
 double element(const void* data, DType type, std::int64_t i) {
   switch (type) {
     case DType::f64: return static_cast<const double*>(data)[i];
     case DType::f32: return static_cast<const float*>(data)[i];
     case DType::s32: return static_cast<const std::int32_t*>(data)[i];
-    case DType::bf16: return from_bf16(static_cast<const std::uint16_t*>(data)[i]);
+    case DType::bf16: return static_cast<const Bf16*>(data)[i];
     case DType::u8: return static_cast<const std::uint8_t*>(data)[i];
   }
   return 0;

@@ -26,6 +26,15 @@ const char* name_of(DType type) {
   return "?";
 }
 
+const char* name_of(Precision precision) {
+  switch (precision) {
+    case Precision::reference_f64: return "f64";
+    case Precision::f32: return "f32";
+    case Precision::bf16: return "bf16";
+  }
+  return "?";
+}
+
 Shape::Shape(std::initializer_list<std::int64_t> extents)
     : Shape(std::span<const std::int64_t>(extents.begin(), extents.size())) {}
 

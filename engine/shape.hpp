@@ -27,12 +27,16 @@ enum class Role : std::uint8_t { activation, parameter, statistic, scalar, label
 // The number type that a program computes in.
 enum class Precision : std::uint8_t { reference_f64, f32, bf16 };
 
-// Under reference_f64 everything, labels too, is a double, so that a reference op reads one type only.
-constexpr DType storage(Role role, Precision precision) {
+const char* name_of(Precision precision);  // "f32"
+
+// Under reference_f64 everything, labels too, is a double, so that a reference op reads one type only. Under bf16 the planes
+// (N,C,H,W) are bf16, nearly all of the memory and of the work; what has no planes (features behind the pool, logits, losses) and
+// what is learned stays f32.
+constexpr DType storage(Role role, Precision precision, int rank) {
   if (precision == Precision::reference_f64) return DType::f64;
   if (role == Role::label) return DType::s32;
   if (role == Role::mask) return DType::u8;
-  if (role == Role::activation && precision == Precision::bf16) return DType::bf16;
+  if (role == Role::activation && precision == Precision::bf16 && rank == 4) return DType::bf16;
   return DType::f32;
 }
 

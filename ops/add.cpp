@@ -9,42 +9,46 @@
 namespace autodidact::ops {
 using engine::Arguments, engine::Candidate, engine::d_in, engine::d_out, engine::Emitter;
 using engine::in, engine::Lane, engine::mutated, engine::Operand, engine::out, engine::Pass;
-using engine::Query, engine::Shape, engine::TensorType;
+using engine::Query, engine::Shape, engine::TensorType, engine::with_element;
 
 namespace {
 
 // y may be an input: each number is read before it is written.
-AUTODIDACT_KERNEL void sum(const float* a, const float* b, float sign, float* y, std::int64_t begin,
+template <class T>
+AUTODIDACT_KERNEL void sum(const T* a, const T* b, float sign, T* y, std::int64_t begin,
                            std::int64_t end) {
 #pragma GCC ivdep
   for (std::int64_t i = begin; i < end; ++i) y[i] = a[i] + sign * b[i];
 }
 
-AUTODIDACT_KERNEL void copy(const float* from, float factor, float* to, std::int64_t begin,
+template <class T>
+AUTODIDACT_KERNEL void copy(const T* from, float factor, T* to, std::int64_t begin,
                             std::int64_t end) {
 #pragma GCC ivdep
   for (std::int64_t i = begin; i < end; ++i) to[i] = factor * from[i];
 }
 
+template <class T>
 void emit_forward(Emitter& emitter, std::int64_t elements) {
   emitter.task({"", {in(0), in(1)}, {out()}, 0, [=](Lane& lane, const Arguments& a) {
                   const float sign = mutated("add.fast.y") ? -1.0F : 1.0F;  // subtracts
                   lane.parallel(elements, [&](std::int64_t begin, std::int64_t end, int) {
-                    sum(a.read<float>(0), a.read<float>(1), sign, a.write<float>(0), begin, end);
+                    sum(a.read<T>(0), a.read<T>(1), sign, a.write<T>(0), begin, end);
                   });
                 }});
 }
 
 // Both gradients are dy. One that lies on dy is there already; it is written last, because the other reads dy.
+template <class T>
 void emit_backward(Emitter& emitter, std::int64_t elements, const std::vector<Operand>& gradients) {
   const int count = static_cast<int>(gradients.size());
   const int first = gradients.front().index;
   emitter.task({"", {d_out()}, gradients, 0, [=](Lane& lane, const Arguments& a) {
-                  const auto* dy = a.read<float>(0);
+                  const auto* dy = a.read<T>(0);
                   for (int i = count - 1; i >= 0; --i) {
                     const bool wrong = first + i == 0 ? mutated("add.fast.da") : mutated("add.fast.db");
                     const float factor = wrong ? 0.5F : 1.0F;  // a share instead of all
-                    auto* to = a.write<float>(i);
+                    auto* to = a.write<T>(i);
                     if (to == dy && !wrong) continue;
                     lane.parallel(elements, [&](std::int64_t begin, std::int64_t end, int) {
                       copy(dy, factor, to, begin, end);
@@ -83,7 +87,7 @@ std::vector<Candidate> Add::candidates(const Query& query) const {
     if (query.pass == Pass::forward) {
       own.types = {{in(0), type}, {in(1), type}, {out(), type}};
       own.in_place = {{out(), in(0)}, {out(), in(1)}};
-      own.emit = [=](Emitter& emitter) { emit_forward(emitter, elements); };
+      own.emit = [=](Emitter& emitter) { with_element(type.dtype, [&](auto t) { emit_forward<decltype(t)>(emitter, elements); }); };
     } else {
       std::vector<Operand> gradients;
       own.types = {{d_out(), type}};
@@ -93,7 +97,7 @@ std::vector<Candidate> Add::candidates(const Query& query) const {
         own.types.push_back({d_in(i), type});
       }
       own.in_place = {{gradients.front(), d_out()}};
-      own.emit = [=](Emitter& emitter) { emit_backward(emitter, elements, gradients); };
+      own.emit = [=](Emitter& emitter) { with_element(type.dtype, [&](auto t) { emit_backward<decltype(t)>(emitter, elements, gradients); }); };
     }
     candidates.push_back(std::move(own));
     if (query.inputs[0].rank() != 4) break;  // blocks are of rank-4 values

@@ -15,12 +15,13 @@
 namespace autodidact::ops {
 using engine::Arguments, engine::Candidate, engine::d_in, engine::d_out, engine::Emitter;
 using engine::in, engine::Lane, engine::mutated, engine::out, engine::Pass, engine::Query;
-using engine::Shape, engine::TensorType;
+using engine::Shape, engine::TensorType, engine::with_element;
 
 namespace {
 
 // y may be x: each number is read before it is written.
-AUTODIDACT_KERNEL void gate_row(const ExpandedRows::Row& a, const float* x, float* y,
+template <class T>
+AUTODIDACT_KERNEL void gate_row(const ExpandedRow& a, const T* x, T* y,
                                 std::int64_t count) {
   const float sign = mutated("attention_gate.fast.y") ? -1.0F : 1.0F;  // e^u for e^−u
   const float *low = a.low, *high = a.high, weight = a.weight;
@@ -30,8 +31,8 @@ AUTODIDACT_KERNEL void gate_row(const ExpandedRows::Row& a, const float* x, floa
 }
 
 // dx may be dy, likewise. Adds du, the gradient of up(a), to the two rows of a that made it.
-AUTODIDACT_KERNEL void gate_row_backward(const ExpandedRows::Row& a, const ContractedRows::Row& da,
-                                         const float* x, const float* dy, float* dx,
+template <class T>
+AUTODIDACT_KERNEL void gate_row_backward(const ExpandedRow& a, const ContractedRow& da, const T* x, const T* dy, T* dx,
                                          std::int64_t count) {
   const bool wrong = mutated("attention_gate.fast.dx");                // forgets the gate
   const float keep = mutated("attention_gate.fast.da") ? 0.0F : 1.0F;  // forgets 1 − g
@@ -42,19 +43,20 @@ AUTODIDACT_KERNEL void gate_row_backward(const ExpandedRows::Row& a, const Contr
     const float g = fast_sigmoid(low[i] + weight * (high[i] - low[i]));
     const float dy_g = dy[i] * g;
     const float du = dy_g * x[i] * (1.0F - keep * g);
-    dx[i] = wrong ? dy[i] : dy_g;
+    dx[i] = wrong ? static_cast<float>(dy[i]) : dy_g;
     sum_low[i] += (1.0F - weight) * du;
     sum_high[i] += weight * du;
   }
 }
 
 // Rows [begin, end), counted over all planes.
-void forward_rows(const Interpolation& table, const float* x, const float* a, float* y,
+template <class T>
+void forward_rows(const Interpolation& table, const T* x, const T* a, T* y,
                   float* buffer, std::int64_t begin, std::int64_t end) {
   while (begin < end) {
     const std::int64_t plane = begin / table.out_height, first = begin % table.out_height;
     const std::int64_t last = std::min(table.out_height, first + end - begin);
-    ExpandedRows rows(table, a + plane * table.in_plane(), buffer);
+    ExpandedRows<T> rows(table, a + plane * table.in_plane(), buffer);
     for (std::int64_t h = first; h < last; ++h) {
       const std::int64_t offset = plane * table.out_plane() + h * table.out_row;
       gate_row(rows[h], x + offset, y + offset, table.out_row);
@@ -63,6 +65,7 @@ void forward_rows(const Interpolation& table, const float* x, const float* a, fl
   }
 }
 
+template <class T>
 void emit_forward(Emitter& emitter, const std::shared_ptr<const Interpolation>& table,
                   int threads) {
   const std::int64_t buffer = table->buffer_elements();
@@ -70,27 +73,29 @@ void emit_forward(Emitter& emitter, const std::shared_ptr<const Interpolation>& 
   const auto kernel = [=](Lane& lane, const Arguments& arguments) {
     lane.parallel(table->planes * table->out_height,
                   [&](std::int64_t begin, std::int64_t end, int thread) {
-                    forward_rows(*table, arguments.read<float>(0), arguments.read<float>(1),
-                                 arguments.write<float>(0),
+                    forward_rows(*table, arguments.read<T>(0), arguments.read<T>(1),
+                                 arguments.write<T>(0),
                                  arguments.scratch<float>() + thread * buffer, begin, end);
                   });
   };
   emitter.task({"", {in(0), in(1)}, {out()}, scratch, kernel});
 }
 
+template <class T>
 struct Gradients {
-  const float *x, *a, *dy;
-  float *dx, *da;  // null: not wanted
+  const T *x, *a, *dy;
+  T *dx, *da;  // null: not wanted
 };
 
 // Whole planes [begin, end), because neighbouring rows of x add to the same rows of da. `buffer`: two of the table's and
 // a row for what is not wanted.
-void backward_planes(const Interpolation& table, const Gradients& gradients, float* buffer,
+template <class T>
+void backward_planes(const Interpolation& table, const Gradients<T>& gradients, float* buffer,
                      std::int64_t begin, std::int64_t end) {
-  float* spare_row = buffer + 2 * table.buffer_elements();
+  auto* spare_row = reinterpret_cast<T*>(buffer + 2 * table.buffer_elements());
   for (std::int64_t plane = begin; plane < end; ++plane) {
-    ExpandedRows rows(table, gradients.a + plane * table.in_plane(), buffer);
-    ContractedRows sums(table, gradients.da ? gradients.da + plane * table.in_plane() : nullptr,
+    ExpandedRows<T> rows(table, gradients.a + plane * table.in_plane(), buffer);
+    ContractedRows<T> sums(table, gradients.da ? gradients.da + plane * table.in_plane() : nullptr,
                         buffer + table.buffer_elements());
     for (std::int64_t h = 0; h < table.out_height; ++h) {
       const std::int64_t offset = plane * table.out_plane() + h * table.out_row;
@@ -101,6 +106,7 @@ void backward_planes(const Interpolation& table, const Gradients& gradients, flo
   }
 }
 
+template <class T>
 void emit_backward(Emitter& emitter, const std::shared_ptr<const Interpolation>& table, int threads,
                    bool wants_dx, bool wants_da) {
   const std::int64_t buffer = 2 * table->buffer_elements() + table->slot_elements;
@@ -109,10 +115,9 @@ void emit_backward(Emitter& emitter, const std::shared_ptr<const Interpolation>&
   if (wants_dx) writes.push_back(d_in(0));
   if (wants_da) writes.push_back(d_in(1));
   const auto kernel = [=](Lane& lane, const Arguments& arguments) {
-    const Gradients gradients{arguments.read<float>(0), arguments.read<float>(1),
-                              arguments.read<float>(2),
-                              wants_dx ? arguments.write<float>(0) : nullptr,
-                              wants_da ? arguments.write<float>(wants_dx ? 1 : 0) : nullptr};
+    const Gradients<T> gradients{arguments.read<T>(0), arguments.read<T>(1), arguments.read<T>(2),
+                                 wants_dx ? arguments.write<T>(0) : nullptr,
+                                 wants_da ? arguments.write<T>(wants_dx ? 1 : 0) : nullptr};
     lane.parallel(table->planes, [&](std::int64_t begin, std::int64_t end, int thread) {
       backward_planes(*table, gradients, arguments.scratch<float>() + thread * buffer, begin, end);
     });
@@ -169,7 +174,7 @@ std::vector<Candidate> AttentionGate::candidates(const Query& query) const {
       own.types.push_back({out(), x});
       own.in_place = {{out(), in(0)}};
       own.emit = [=, threads = query.threads](Emitter& emitter) {
-        emit_forward(emitter, table, threads);
+        with_element(x.dtype, [&](auto t) { emit_forward<decltype(t)>(emitter, table, threads); });
       };
       own.again = own.emit;
     } else {
@@ -179,7 +184,7 @@ std::vector<Candidate> AttentionGate::candidates(const Query& query) const {
       if (da) own.types.push_back({d_in(1), a});
       own.in_place = {{d_in(0), d_out()}};
       own.emit = [=, threads = query.threads](Emitter& emitter) {
-        emit_backward(emitter, table, threads, dx, da);
+        with_element(x.dtype, [&](auto t) { emit_backward<decltype(t)>(emitter, table, threads, dx, da); });
       };
     }
     candidates.push_back(std::move(own));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <type_traits>
 
 #include "engine/mutation.hpp"
 #include "ops/reference/average_pool.hpp"
@@ -11,7 +12,7 @@
 namespace autodidact::ops {
 using engine::Arguments, engine::Candidate, engine::d_in, engine::d_out, engine::Emitter;
 using engine::in, engine::Lane, engine::mutated, engine::out, engine::Pass, engine::Query;
-using engine::Shape, engine::TensorType;
+using engine::Shape, engine::TensorType, engine::with_element;
 
 namespace {
 
@@ -32,9 +33,8 @@ struct Pool : PoolPlanes {
 };
 
 // One tap over a row of outputs: sum[o] += x[o·stride], or its transpose. kBlock 0: any block.
-template <int kBlock, bool kTranspose>
-void add_tap(std::conditional_t<kTranspose, float, const float>* x,
-             std::conditional_t<kTranspose, const float, float>* __restrict row, std::int64_t begin,
+template <int kBlock, bool kTranspose, class X, class Row>
+void add_tap(X* x, Row* __restrict row, std::int64_t begin,
              std::int64_t end, std::int64_t stride, std::int64_t block) {
   const std::int64_t b = kBlock ? kBlock : block;
   const auto add = [&](std::int64_t o, std::int64_t i) {
@@ -77,7 +77,8 @@ float share_of_window(const PoolWindow& window, bool wrong) {
 }
 
 // Output rows [begin, end), counted over all planes; `sums` has room for one.
-AUTODIDACT_KERNEL void forward_rows(const Pool& pool, const float* x, float* y, float* sums,
+template <class X, class Y>
+AUTODIDACT_KERNEL void forward_rows(const Pool& pool, const X* x, Y* y, float* sums,
                                     std::int64_t begin, std::int64_t end) {
   const float share = share_of_window(pool.window, mutated("average_pool.fast.y"));
   for (std::int64_t row = begin; row < end; ++row) {
@@ -89,20 +90,22 @@ AUTODIDACT_KERNEL void forward_rows(const Pool& pool, const float* x, float* y, 
         for (std::int64_t o = 0; o < pool.out_width; ++o)
           y[pool.flat_row(plane, c, oh) + o] = share * sums[o * pool.block + c];
     } else {
-      float* out_row = y + row * pool.out_row();
-#pragma GCC ivdep
+      Y* __restrict out_row = y + row * pool.out_row();
       for (std::int64_t i = 0; i < pool.out_row(); ++i) out_row[i] = share * sums[i];
     }
   }
 }
 
-// Whole planes [begin, end): windows of neighbouring rows may overlap. `shares` has room for one row of outputs.
-AUTODIDACT_KERNEL void backward_planes(const Pool& pool, const float* dy, float* dx, float* shares,
-                                       std::int64_t begin, std::int64_t end) {
+// Whole planes [begin, end): windows of neighbouring rows may overlap. `shares` has room for one row of outputs, and
+// `sums`, where dx is not f32 itself, for one plane.
+template <class Y, class X>
+AUTODIDACT_KERNEL void backward_planes(const Pool& pool, const Y* dy, X* dx, float* shares, float* sums, std::int64_t begin,
+                                       std::int64_t end) {
   const float share = share_of_window(pool.window, mutated("average_pool.fast.dx"));
   for (std::int64_t plane = begin; plane < end; ++plane) {
-    float* dx_plane = dx + plane * pool.in_plane();
-    std::fill(dx_plane, dx_plane + pool.in_plane(), 0.0F);
+    X* dx_plane = dx + plane * pool.in_plane();
+    if constexpr (std::is_same_v<X, float>) sums = dx_plane;
+    std::fill(sums, sums + pool.in_plane(), 0.0F);
     for (std::int64_t oh = 0; oh < pool.out_height; ++oh) {
       if (pool.flatten) {
         std::fill(shares, shares + pool.out_row(), 0.0F);
@@ -110,28 +113,30 @@ AUTODIDACT_KERNEL void backward_planes(const Pool& pool, const float* dy, float*
           for (std::int64_t o = 0; o < pool.out_width; ++o)
             shares[o * pool.block + c] = share * dy[pool.flat_row(plane, c, oh) + o];
       } else {
-        const float* dy_row = dy + plane * pool.out_plane() + oh * pool.out_row();
-#pragma GCC ivdep
+        const Y* dy_row = dy + plane * pool.out_plane() + oh * pool.out_row();
         for (std::int64_t i = 0; i < pool.out_row(); ++i) shares[i] = share * dy_row[i];
       }
-      add_taps<true>(pool, dx_plane, shares, oh);
+      add_taps<true>(pool, sums, shares, oh);
     }
+    if constexpr (!std::is_same_v<X, float>) std::copy(sums, sums + pool.in_plane(), dx_plane);
   }
 }
 
+// X: of the planes. Y: of what was pooled; flattened it is f32.
+template <class X, class Y>
 void emit(Emitter& emitter, const Pool& pool, bool forward, int threads) {
-  const std::size_t row_bytes =
-      engine::aligned(static_cast<std::size_t>(pool.out_row()) * sizeof(float));
+  const auto floats = [](std::int64_t count) { return engine::aligned(static_cast<std::size_t>(count) * sizeof(float)) / sizeof(float); };
+  const std::size_t row = floats(pool.out_row());
+  const std::size_t room = row + (forward || std::is_same_v<X, float> ? 0 : floats(pool.in_plane()));  // of a thread
   const auto kernel = [=](Lane& lane, const Arguments& arguments) {
     const std::int64_t parts = forward ? pool.planes * pool.out_height : pool.planes;
     lane.parallel(parts, [&](std::int64_t begin, std::int64_t end, int thread) {
-      auto* row = arguments.scratch<float>() +
-                  static_cast<std::size_t>(thread) * (row_bytes / sizeof(float));
-      (forward ? forward_rows : backward_planes)(pool, arguments.read<float>(0),
-                                                 arguments.write<float>(0), row, begin, end);
+      auto* own = arguments.scratch<float>() + static_cast<std::size_t>(thread) * room;
+      if (forward) forward_rows(pool, arguments.read<X>(0), arguments.write<Y>(0), own, begin, end);
+      else backward_planes(pool, arguments.read<Y>(0), arguments.write<X>(0), own, own + row, begin, end);
     });
   };
-  const std::size_t scratch = static_cast<std::size_t>(threads) * row_bytes;
+  const std::size_t scratch = static_cast<std::size_t>(threads) * room * sizeof(float);
   if (forward)
     emitter.task({"", {in(0)}, {out()}, scratch, kernel});
   else
@@ -179,7 +184,11 @@ std::vector<Candidate> AveragePool::candidates(const Query& query) const {
     if (!flatten)
       own.types.push_back({forward ? out() : d_out(), query.type(query.outputs[0], block)});
     own.emit = [=, pool = Pool(window, x, flatten), threads = query.threads](Emitter& emitter) {
-      emit(emitter, pool, forward, threads);
+      with_element(x.dtype, [&](auto t) {
+        using X = decltype(t);
+        if (pool.flatten) emit<X, float>(emitter, pool, forward, threads);
+        else emit<X, X>(emitter, pool, forward, threads);
+      });
     };
     candidates.push_back(std::move(own));
   }

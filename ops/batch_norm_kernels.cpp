@@ -8,14 +8,14 @@
 
 namespace autodidact::ops::batch_norm_kernels {
 namespace {
-template <int kCount>
-inline void spread(const float* from, std::int64_t block, float* to) {
+template <int kCount, class T>
+inline void spread(const T* from, std::int64_t block, float* to) {
   for (std::int64_t l = 0; l < (kCount == kAny ? block : kCount); ++l)
     to[l] = from[channel_of<kCount>(l, block)];
 }
 
-template <int kCount>
-inline void statistics_run(const Sweep& s, const Run& run, const float* x, ThreadMemory& memory) {
+template <int kCount, class T>
+inline void statistics_run(const Sweep& s, const Run& run, const T* x, ThreadMemory& memory) {
   x += run.offset;
   spread<kCount>(x, s.block, memory.mean);  // for want of the mean: shifted by the first element
   sum_run<kCount, Term::deviation>(run.count, s.block, x, x, memory);
@@ -30,9 +30,9 @@ inline void statistics_run(const Sweep& s, const Run& run, const float* x, Threa
   }
 }
 
-template <int kCount, bool kRelu, bool kAdd>
-inline void normalise_run(const Sweep& s, const Run& run, const Factors& f, const float* x,
-                          const float* z, float* y) {
+template <int kCount, bool kRelu, bool kAdd, class T>
+inline void normalise_run(const Sweep& s, const Run& run, const Factors& f, const T* x,
+                          const T* z, T* y) {
   const Spread<kCount> mean(f.mean + run.channel, s.block), scale(f.scale + run.channel, s.block),
       shift(f.shift + run.channel, s.block);
   x += run.offset;
@@ -45,31 +45,41 @@ inline void normalise_run(const Sweep& s, const Run& run, const Factors& f, cons
   });
 }
 
-// dy of a run: the summands added, and zero where y is, if that is read. Written to `to`, or to the thread's memory if that
-// is null, unless one summand is all there is to it.
-inline const float* gradient_run(const Run& run, const Gradient& dy, float* to, float* memory) {
-  const float* sum = dy.summands[0] + run.offset;
-  if (dy.mask != Mask::output && dy.count == 1 && to == nullptr) return sum;
-  float* g = to == nullptr ? memory : to + run.offset;
-  for (int k = 1; k < dy.count; ++k) {
-    const float* next = dy.summands[k] + run.offset;
+// dy of a run, in f32: the summands added, and zero where y is, if that is read. Written to `to` (dz) if that is not null. Where
+// one summand is all there is to it, it is read where it lies; else the sum lies in `to`, or in the thread's memory.
+template <class T>
+inline const float* gradient_run(const Run& run, const Gradient& dy, T* to, float* memory) {
+  const auto summand = [&](int k) { return static_cast<const T*>(dy.summands[k]) + run.offset; };
+  float* g = memory;
+  if constexpr (std::is_same_v<T, float>) {
+    if (dy.mask != Mask::output && dy.count == 1 && to == nullptr) return summand(0);
+    if (to != nullptr) g = to + run.offset;
+  }
+  if (dy.count == 1) {
+    std::copy_n(summand(0), run.count, g);
+  } else {
+    const T *first = summand(0), *second = summand(1);
 #pragma GCC ivdep
-    for (std::int64_t i = 0; i < run.count; ++i) g[i] = sum[i] + next[i];
-    sum = g;
+    for (std::int64_t i = 0; i < run.count; ++i) g[i] = first[i] + second[i];
+  }
+  for (int k = 2; k < dy.count; ++k) {
+    const T* next = summand(k);
+#pragma GCC ivdep
+    for (std::int64_t i = 0; i < run.count; ++i) g[i] += next[i];
   }
   if (dy.mask == Mask::output) {
-    const float* y = dy.output + run.offset;
+    const T* y = static_cast<const T*>(dy.output) + run.offset;
 #pragma GCC ivdep
-    for (std::int64_t i = 0; i < run.count; ++i) g[i] = y[i] > 0 ? sum[i] : 0.0F;
-  } else if (sum != g) {
-    std::copy_n(sum, run.count, g);
+    for (std::int64_t i = 0; i < run.count; ++i) g[i] = y[i] > 0 ? g[i] : 0.0F;
   }
+  if constexpr (!std::is_same_v<T, float>)
+    if (to != nullptr) std::copy_n(g, run.count, to + run.offset);
   return g;
 }
 
-template <int kCount, bool kRecompute>
-inline void reduce_run(const Sweep& s, const Run& run, const Factors& f, const float* x,
-                       const Gradient& dy, float* dz, ThreadMemory& memory) {
+template <int kCount, bool kRecompute, class T>
+inline void reduce_run(const Sweep& s, const Run& run, const Factors& f, const T* x,
+                       const Gradient& dy, T* dz, ThreadMemory& memory) {
   const float* g = gradient_run(run, dy, dz, memory.gradient);
   spread<kCount>(f.mean + run.channel, s.block, memory.mean);
   spread<kCount>(f.scale + run.channel, s.block, memory.scale);
@@ -84,10 +94,10 @@ inline void reduce_run(const Sweep& s, const Run& run, const Factors& f, const f
   }
 }
 
-template <int kCount, bool kRecompute>
-inline void apply_run(const Sweep& s, const Run& run, const Factors& f, const float* x,
-                      const Gradient& dy, float* dx, ThreadMemory& memory) {
-  const float* g = gradient_run(run, dy, nullptr, memory.gradient);
+template <int kCount, bool kRecompute, class T>
+inline void apply_run(const Sweep& s, const Run& run, const Factors& f, const T* x,
+                      const Gradient& dy, T* dx, ThreadMemory& memory) {
+  const float* g = gradient_run<T>(run, dy, nullptr, memory.gradient);
   const Spread<kCount> mean(f.mean + run.channel, s.block), scale(f.scale + run.channel, s.block),
       shift(f.shift + run.channel, s.block), centre(f.centre + run.channel, s.block),
       slope(f.slope + run.channel, s.block);
@@ -124,15 +134,16 @@ inline void with_lanes_and_mask(const Sweep& s, Mask mask, Body body) {
   });
 }
 
-AUTODIDACT_KERNEL void statistics_part(Part& p, const float* x) {
+template <class T>
+AUTODIDACT_KERNEL void statistics_part(Part& p, const T* x) {
   with_lanes(p.sweep, [&](auto lanes) {
     for (std::int64_t i = p.begin; i < p.end; ++i)
       statistics_run<lanes()>(p.sweep, Run(p.sweep, i), x, p.memory);
   });
 }
 
-AUTODIDACT_KERNEL void normalise_part(Part& p, const Factors& f, const float* x, const float* z,
-                                      float* y, bool relu) {
+template <class T>
+AUTODIDACT_KERNEL void normalise_part(Part& p, const Factors& f, const T* x, const T* z, T* y, bool relu) {
   with_lanes(p.sweep, [&](auto lanes) {
     for (std::int64_t i = p.begin; i < p.end; ++i) {
       const Run run(p.sweep, i);
@@ -146,16 +157,16 @@ AUTODIDACT_KERNEL void normalise_part(Part& p, const Factors& f, const float* x,
   });
 }
 
-AUTODIDACT_KERNEL void reduce_part(Part& p, const Factors& f, const float* x, const Gradient& dy,
-                                   float* dz) {
+template <class T>
+AUTODIDACT_KERNEL void reduce_part(Part& p, const Factors& f, const T* x, const Gradient& dy, T* dz) {
   with_lanes_and_mask(p.sweep, dy.mask, [&](auto lanes, auto recompute) {
     for (std::int64_t i = p.begin; i < p.end; ++i)
       reduce_run<lanes(), recompute()>(p.sweep, Run(p.sweep, i), f, x, dy, dz, p.memory);
   });
 }
 
-AUTODIDACT_KERNEL void apply_part(Part& p, const Factors& f, const float* x, const Gradient& dy,
-                                  float* dx) {
+template <class T>
+AUTODIDACT_KERNEL void apply_part(Part& p, const Factors& f, const T* x, const Gradient& dy, T* dx) {
   with_lanes_and_mask(p.sweep, dy.mask, [&](auto lanes, auto recompute) {
     for (std::int64_t i = p.begin; i < p.end; ++i)
       apply_run<lanes(), recompute()>(p.sweep, Run(p.sweep, i), f, x, dy, dx, p.memory);
@@ -184,10 +195,20 @@ void sum_over_runs(engine::Lane& lane, const Sweep& s, double* sums, void* scrat
   });
   sums[2 * s.padded] = static_cast<double>(s.samples);
 }
+
+// Calls body with two functions that turn a void tensor into one of the sweep's element type.
+template <class Body>
+void as_elements(const Sweep& sweep, Body body) {
+  engine::with_element(sweep.element, [&](auto t) {
+    using T = decltype(t);
+    body([](const void* tensor) { return static_cast<const T*>(tensor); }, [](void* tensor) { return static_cast<T*>(tensor); });
+  });
+}
 }  // namespace
 
 Sweep::Sweep(const engine::TensorType& type)
-    : channels(type.shape[1]),
+    : element(type.dtype),
+      channels(type.shape[1]),
       padded(type.channel_blocks() * type.format.block),
       block(type.format.block),
       blocks(type.channel_blocks()),
@@ -212,30 +233,38 @@ Factors factors(const Sweep& s, void* scratch) {
           at + 5 * s.padded};
 }
 
-void statistics(engine::Lane& lane, const Sweep& sweep, const float* x, double* sums,
+void statistics(engine::Lane& lane, const Sweep& sweep, const void* x, double* sums,
                 void* scratch) {
-  sum_over_runs(lane, sweep, sums, scratch, [&](Part& part) { statistics_part(part, x); });
-}
-
-void normalise(engine::Lane& lane, const Sweep& sweep, const Factors& f, const float* x,
-               const float* z, float* y, bool relu) {
-  lane.parallel(sweep.runs, [&](std::int64_t begin, std::int64_t end, int thread) {
-    Part part{sweep, begin, end, ThreadMemory(sweep, nullptr, thread)};
-    normalise_part(part, f, x, z, y, relu);
+  as_elements(sweep, [&](auto from, auto) {
+    sum_over_runs(lane, sweep, sums, scratch, [&](Part& part) { statistics_part(part, from(x)); });
   });
 }
 
-void reduce(engine::Lane& lane, const Sweep& sweep, const Factors& f, const float* x,
-            const Gradient& dy, float* dz, double* sums, void* scratch) {
-  sum_over_runs(lane, sweep, sums, scratch, [&](Part& part) { reduce_part(part, f, x, dy, dz); });
+void normalise(engine::Lane& lane, const Sweep& sweep, const Factors& f, const void* x,
+               const void* z, void* y, bool relu) {
+  as_elements(sweep, [&](auto from, auto to) {
+    lane.parallel(sweep.runs, [&](std::int64_t begin, std::int64_t end, int thread) {
+      Part part{sweep, begin, end, ThreadMemory(sweep, nullptr, thread)};
+      normalise_part(part, f, from(x), from(z), to(y), relu);
+    });
+  });
 }
 
-void apply(engine::Lane& lane, const Sweep& sweep, const Factors& f, const float* x,
-           const Gradient& dy, float* dx, void* scratch) {
+void reduce(engine::Lane& lane, const Sweep& sweep, const Factors& f, const void* x,
+            const Gradient& dy, void* dz, double* sums, void* scratch) {
+  as_elements(sweep, [&](auto from, auto to) {
+    sum_over_runs(lane, sweep, sums, scratch, [&](Part& part) { reduce_part(part, f, from(x), dy, to(dz)); });
+  });
+}
+
+void apply(engine::Lane& lane, const Sweep& sweep, const Factors& f, const void* x,
+           const Gradient& dy, void* dx, void* scratch) {
   std::byte* threads = static_cast<std::byte*>(scratch) + factors_bytes(sweep);
-  lane.parallel(sweep.runs, [&](std::int64_t begin, std::int64_t end, int thread) {
-    Part part{sweep, begin, end, ThreadMemory(sweep, threads, thread)};
-    apply_part(part, f, x, dy, dx);
+  as_elements(sweep, [&](auto from, auto to) {
+    lane.parallel(sweep.runs, [&](std::int64_t begin, std::int64_t end, int thread) {
+      Part part{sweep, begin, end, ThreadMemory(sweep, threads, thread)};
+      apply_part(part, f, from(x), dy, to(dx));
+    });
   });
 }
 }  // namespace autodidact::ops::batch_norm_kernels

@@ -1,4 +1,5 @@
-// ops/batch_norm_kernels.hpp: the four sweeps over memory that batch norm is made of, for f32 and every Format.
+// ops/batch_norm_kernels.hpp: the four sweeps over memory that batch norm is made of, for f32, bf16 and every Format.
+// Tensors are void here: of the element type of their Sweep. All else is f32, and sums over runs f64.
 //
 //     statistics   x → Σx, Σx² per channel             reduce   x, dy → Σdy', Σdy'·(x−μ) per channel  [and dz = dy']
 //     normalise    x → y                               apply    x, dy → dx
@@ -23,6 +24,7 @@ inline constexpr int kMaxSummands = 8;  // more than any value of our networks h
 // How a tensor of `type` is walked.
 struct Sweep {
   explicit Sweep(const engine::TensorType& type);
+  engine::DType element;            // of x, y, z and their gradients
   std::int64_t channels, padded;    // C and ⌈C/b⌉·b
   std::int64_t block, blocks;       // b and ⌈C/b⌉
   std::int64_t positions, samples;  // H·W and M = N·H·W
@@ -48,22 +50,22 @@ Factors factors(const Sweep& sweep, void* scratch);
 // dy = dy₀ + dy₁ + … and where it counts: y' > 0, with y' recomputed from x exactly as `normalise` did, or read.
 enum class Mask : std::uint8_t { none, recompute, output };
 struct Gradient {
-  const float* summands[kMaxSummands];
+  const void* summands[kMaxSummands];
   int count;
   Mask mask;
-  const float* output;  // y, for Mask::output
+  const void* output;  // y, for Mask::output
 };
 
 // `scratch` has sweep.scratch_bytes(threads) bytes in each call, its front being what factors() cut.
-void statistics(engine::Lane& lane, const Sweep& sweep, const float* x, double* sums,
+void statistics(engine::Lane& lane, const Sweep& sweep, const void* x, double* sums,
                 void* scratch);
 // z may be null. y may lie on x or z.
-void normalise(engine::Lane& lane, const Sweep& sweep, const Factors& factors, const float* x,
-               const float* z, float* y, bool relu);
+void normalise(engine::Lane& lane, const Sweep& sweep, const Factors& factors, const void* x,
+               const void* z, void* y, bool relu);
 // dz may be null, or lie on the first summand.
-void reduce(engine::Lane& lane, const Sweep& sweep, const Factors& factors, const float* x,
-            const Gradient& dy, float* dz, double* sums, void* scratch);
+void reduce(engine::Lane& lane, const Sweep& sweep, const Factors& factors, const void* x,
+            const Gradient& dy, void* dz, double* sums, void* scratch);
 // dx may lie on x or on the first summand.
-void apply(engine::Lane& lane, const Sweep& sweep, const Factors& factors, const float* x,
-           const Gradient& dy, float* dx, void* scratch);
+void apply(engine::Lane& lane, const Sweep& sweep, const Factors& factors, const void* x,
+           const Gradient& dy, void* dx, void* scratch);
 }  // namespace autodidact::ops::batch_norm_kernels

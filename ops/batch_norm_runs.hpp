@@ -50,8 +50,8 @@ struct Run {
 
 // to[i] = value(i, l) for the elements of a run, l being the lane of i. `to` may be one of the arrays that `value` reads:
 // a group of lanes is computed before it is written, so no check for overlap stands in the way of vector code.
-template <int kCount, class Value>
-inline void for_each(std::int64_t count, std::int64_t block, float* to, Value value) {
+template <int kCount, class T, class Value>
+inline void for_each(std::int64_t count, std::int64_t block, T* to, Value value) {
   if constexpr (kCount == kAny) {
     for (std::int64_t i = 0; i < count; i += block) {
 #pragma GCC ivdep
@@ -108,16 +108,17 @@ enum class Term : std::uint8_t { given, where_open, deviation };
 
 // Per channel c < block: first = Σg, second = Σ g·(x−μ) over a run. Four groups of lanes at a time: their sums are taken in
 // registers, so that the arrays are touched rarely enough. Factors per lane are in `memory`.
-template <int kCount, Term kTerm>
-inline void sum_run(std::int64_t count, std::int64_t block, const float* __restrict g,
-                    const float* __restrict x, const ThreadMemory& memory) {
+template <int kCount, Term kTerm, class G, class T>
+inline void sum_run(std::int64_t count, std::int64_t block, const G* __restrict g,
+                    const T* __restrict x, const ThreadMemory& memory) {
   const float *__restrict mean = memory.mean, *__restrict scale = memory.scale,
                           *__restrict shift = memory.shift;
   float* __restrict first = memory.first, * __restrict second = memory.second;
-  const auto term = [=](std::int64_t i, std::int64_t l) {
+  const auto term = [=](std::int64_t i, std::int64_t l) -> float {
     if (kTerm == Term::deviation) return x[i] - mean[l];
-    if (kTerm == Term::given) return g[i];
-    return normalised(x[i], mean[l], scale[l], shift[l]) > 0 ? g[i] : 0.0F;
+    const auto given = static_cast<float>(g[i]);
+    if (kTerm == Term::given) return given;
+    return normalised(x[i], mean[l], scale[l], shift[l]) > 0 ? given : 0.0F;
   };
   const std::int64_t lanes = kCount == kAny ? block : kCount;
   std::fill_n(first, lanes, 0.0F);

@@ -58,8 +58,8 @@ void finish_statistics(const Plan& plan, const double* sums, float* mean, float*
   }
 }
 
-void normalise(const Plan& plan, Lane& lane, const kernels::Factors& f, const float* x,
-               const float* z, float* y) {
+void normalise(const Plan& plan, Lane& lane, const kernels::Factors& f, const void* x,
+               const void* z, void* y) {
   const bool forgets_z = mutated("batch_norm_add_relu.fast.y");
   const bool relu = plan.tail != Tail::none && !mutated("batch_norm_relu.fast.y");
   kernels::normalise(lane, plan.sweep, f, x, forgets_z ? nullptr : z, y, relu);
@@ -83,8 +83,8 @@ void read_gradient(const Plan& plan, std::vector<Operand>& reads) {
 }
 kernels::Gradient gradient_at(const Plan& plan, const Arguments& a, int first) {
   kernels::Gradient dy{{}, plan.summands, mask_of(plan), nullptr};
-  for (int k = 0; k < plan.summands; ++k) dy.summands[k] = a.read<float>(first + k);
-  if (plan.tail == Tail::add_relu) dy.output = a.read<float>(first + plan.summands);
+  for (int k = 0; k < plan.summands; ++k) dy.summands[k] = a.read(first + k);
+  if (plan.tail == Tail::add_relu) dy.output = a.read(first + plan.summands);
   return dy;
 }
 
@@ -112,11 +112,11 @@ Operand emit_reduce(Emitter& emitter, const Plan& plan) {
   emitter.task({"reduce", reads, writes, plan.sweep.scratch_bytes(plan.threads),
                 [plan, first](Lane& lane, const Arguments& a) {
                   int next = 1;
-                  float* dz = plan.dz ? a.write<float>(next++) : nullptr;
+                  void* dz = plan.dz ? a.write(next++) : nullptr;
                   float* dgamma = plan.dgamma ? a.write<float>(next++) : nullptr;
                   float* dbeta = plan.dbeta ? a.write<float>(next) : nullptr;
                   const auto f = backward_factors(plan, a);
-                  kernels::reduce(lane, plan.sweep, f, a.read<float>(0),
+                  kernels::reduce(lane, plan.sweep, f, a.read(0),
                                   gradient_at(plan, a, first), dz, a.write<double>(0), a.scratch());
                   write_parameter_gradients(plan, a.write<double>(0), f.rstd, dgamma, dbeta);
                 }});
@@ -149,9 +149,9 @@ void emit_apply(Emitter& emitter, const Plan& plan, Operand sums) {
            f.centre[c] = static_cast<float>(totals[c] * by_mean);
            f.slope[c] = static_cast<float>(r * r * totals[plan.sweep.padded + c] * by_variance);
          }
-         const kernels::Gradient dz{{a.read<float>(first)}, 1, Mask::none, nullptr};
-         kernels::apply(lane, plan.sweep, f, a.read<float>(0),
-                        plan.dz ? dz : gradient_at(plan, a, first), a.write<float>(0), a.scratch());
+         const kernels::Gradient dz{{a.read(first)}, 1, Mask::none, nullptr};
+         kernels::apply(lane, plan.sweep, f, a.read(0),
+                        plan.dz ? dz : gradient_at(plan, a, first), a.write(0), a.scratch());
        }});
 }
 }  // namespace
@@ -163,7 +163,7 @@ void emit_batch_norm_training(Emitter& emitter, const Plan& plan) {
                 {sums},
                 plan.sweep.scratch_bytes(plan.threads),
                 [plan](Lane& lane, const Arguments& a) {
-                  kernels::statistics(lane, plan.sweep, a.read<float>(0), a.write<double>(0),
+                  kernels::statistics(lane, plan.sweep, a.read(0), a.write<double>(0),
                                       a.scratch());
                 }});
   if (plan.ranks > 1) emitter.collective(sums, static_cast<std::int64_t>(plan.sweep.sums_count()));
@@ -179,8 +179,8 @@ void emit_batch_norm_training(Emitter& emitter, const Plan& plan) {
                   finish_statistics(plan, a.read<double>(3), mean, rstd, a.write<float>(3));
                   const auto f = affine_factors(plan, mean, rstd, a.read<float>(1),
                                                 a.read<float>(2), a.scratch());
-                  normalise(plan, lane, f, a.read<float>(0), add ? a.read<float>(4) : nullptr,
-                            a.write<float>(0));
+                  normalise(plan, lane, f, a.read(0), add ? a.read(4) : nullptr,
+                            a.write(0));
                 }});
 }
 
@@ -195,8 +195,8 @@ void emit_batch_norm_again(Emitter& emitter, const Plan& plan) {
                 [plan, add](Lane& lane, const Arguments& a) {
                   const auto f = affine_factors(plan, a.read<float>(3), a.read<float>(4), a.read<float>(1),
                                                 a.read<float>(2), a.scratch());
-                  normalise(plan, lane, f, a.read<float>(0), add ? a.read<float>(5) : nullptr,
-                            a.write<float>(0));
+                  normalise(plan, lane, f, a.read(0), add ? a.read(5) : nullptr,
+                            a.write(0));
                 }});
 }
 
@@ -212,8 +212,8 @@ void emit_batch_norm_inference(Emitter& emitter, const Plan& plan) {
                 [plan, add](Lane& lane, const Arguments& a) {
                   const auto f = affine_factors(plan, a.read<float>(3), a.read<float>(4),
                                                 a.read<float>(1), a.read<float>(2), a.scratch());
-                  normalise(plan, lane, f, a.read<float>(0), add ? a.read<float>(5) : nullptr,
-                            a.write<float>(0));
+                  normalise(plan, lane, f, a.read(0), add ? a.read(5) : nullptr,
+                            a.write(0));
                 }});
 }
 

@@ -7,6 +7,7 @@
 
 #include "engine/onednn.hpp"
 #include "ops/block_diagonal.hpp"
+#include "ops/convolution_matmul.hpp"
 #include "ops/convolution_methods.hpp"
 #include "ops/reference/convolution.hpp"
 
@@ -156,6 +157,7 @@ Candidate make_candidate(Pass pass, const Method& method) {
 std::vector<Candidate> Convolution::candidates(const Query& query) const {
   std::vector<Candidate> candidates;
   for (const Method& method : convolution_methods(query, geometry)) candidates.push_back(make_candidate(query.pass, method));
+  for (Candidate& product : matmul_candidates(query, geometry)) candidates.push_back(std::move(product));
   return candidates;
 }
 }  // namespace autodidact::ops

@@ -114,9 +114,8 @@ Operand pack_shift(Emitter& emitter, std::int64_t channels, double epsilon) {
 // y ← z, unless z lies there already.
 void copy(Lane& lane, const void* z, void* y, std::size_t bytes) {
   if (z == y) return;
-  lane.parallel(static_cast<std::int64_t>(bytes / sizeof(float)), [&](std::int64_t begin, std::int64_t end, int) {
-    std::memcpy(static_cast<float*>(y) + begin, static_cast<const float*>(z) + begin,
-                static_cast<std::size_t>(end - begin) * sizeof(float));
+  lane.parallel(static_cast<std::int64_t>(bytes), [&](std::int64_t begin, std::int64_t end, int) {
+    std::memcpy(static_cast<std::byte*>(y) + begin, static_cast<const std::byte*>(z) + begin, static_cast<std::size_t>(end - begin));
   });
 }
 

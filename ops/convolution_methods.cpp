@@ -37,7 +37,7 @@ onednn::ConvolutionProblem make_problem(const ConvolutionGeometry& g, const Quer
 
 // Where F(4×4,3×3) exists and its blocks are not mostly padding.
 bool winograd_fits(const onednn::ConvolutionProblem& p) {
-  return p.y.format.block == 16 && p.x.format.block == 16 && p.x.shape[1] >= 16 &&
+  return p.x.dtype == engine::DType::f32 && p.y.format.block == 16 && p.x.format.block == 16 && p.x.shape[1] >= 16 &&
          p.y.shape[1] >= 16 && p.groups == 1 && p.weights[2] == 3 && p.weights[3] == 3 &&
          p.stride_h == 1 && p.stride_w == 1 && p.dilation_h == 1 && p.dilation_w == 1;
 }

@@ -146,7 +146,6 @@ void CrossEntropy::reference(Pass pass, const engine::ReferenceArguments& a) con
 }
 
 std::vector<Candidate> CrossEntropy::candidates(const Query& query) const {
-  if (query.precision != engine::Precision::f32) return {};
   const std::int64_t samples = query.inputs[kZ][0], classes = query.inputs[kZ][1];
   Candidate own;
   own.id = "own";

@@ -9,7 +9,7 @@
 namespace autodidact::ops {
 using engine::Arguments, engine::Candidate, engine::d_in, engine::d_out, engine::Emitter;
 using engine::in, engine::Lane, engine::mutated, engine::out, engine::Pass, engine::Query;
-using engine::Shape, engine::TensorType;
+using engine::Shape, engine::TensorType, engine::with_element;
 
 namespace {
 
@@ -35,7 +35,8 @@ struct Planes {
 constexpr std::int64_t kChunk = 1024;
 
 // Σ of contiguous numbers, in sixteen sums side by side that are then added in order.
-double sum_of_plane(const float* x, std::int64_t count) {
+template <class T>
+double sum_of_plane(const T* x, std::int64_t count) {
   constexpr std::int64_t kLanes = 16;
   double total = 0;
   for (std::int64_t from = 0; from < count; from += kChunk) {
@@ -46,14 +47,14 @@ double sum_of_plane(const float* x, std::int64_t count) {
 #pragma GCC unroll 1
       for (std::int64_t lane = 0; lane < kLanes; ++lane) sums[lane] += x[i + lane];
     for (const float sum : sums) total += sum;
-    for (std::int64_t i = whole; i < to; ++i) total += x[i];
+    for (std::int64_t i = whole; i < to; ++i) total += static_cast<double>(x[i]);
   }
   return total;
 }
 
 // sums[c] += Σ of channel c over the pixels [from, to). kBlock 0: any block.
-template <int kBlock>
-void add_pixels(const float* x, float* __restrict sums, std::int64_t from, std::int64_t to,
+template <int kBlock, class T>
+void add_pixels(const T* x, float* __restrict sums, std::int64_t from, std::int64_t to,
                 std::int64_t block) {
   const std::int64_t b = kBlock ? kBlock : block;
   for (std::int64_t p = from; p < to; ++p)
@@ -62,7 +63,8 @@ void add_pixels(const float* x, float* __restrict sums, std::int64_t from, std::
 }
 
 // `totals` and `sums`: one number a channel of the block.
-void sum_of_channels(const Planes& planes, const float* x, double* totals, float* sums) {
+template <class T>
+void sum_of_channels(const Planes& planes, const T* x, double* totals, float* sums) {
   const std::int64_t b = planes.block;
   std::fill(totals, totals + b, 0.0);
   for (std::int64_t from = 0; from < planes.pixels; from += kChunk) {
@@ -82,13 +84,14 @@ void sum_of_channels(const Planes& planes, const float* x, double* totals, float
   }
 }
 
-AUTODIDACT_KERNEL void forward_planes(const Planes& planes, const float* x, float* y,
+template <class T>
+AUTODIDACT_KERNEL void forward_planes(const Planes& planes, const T* x, float* y,
                                       double* totals, float* sums, std::int64_t begin,
                                       std::int64_t end) {
   const bool wrong = mutated("global_average.fast.y");  // divides by the height alone
   const double share = 1.0 / static_cast<double>(wrong ? planes.height : planes.pixels);
   for (std::int64_t plane = begin; plane < end; ++plane) {
-    const float* x_plane = x + plane * planes.pixels * planes.block;
+    const T* x_plane = x + plane * planes.pixels * planes.block;
     if (planes.block == 1)
       totals[0] = sum_of_plane(x_plane, planes.pixels);
     else
@@ -98,7 +101,8 @@ AUTODIDACT_KERNEL void forward_planes(const Planes& planes, const float* x, floa
   }
 }
 
-AUTODIDACT_KERNEL void backward_planes(const Planes& planes, const float* dy, float* dx,
+template <class T>
+AUTODIDACT_KERNEL void backward_planes(const Planes& planes, const float* dy, T* dx,
                                        float* shares, std::int64_t begin, std::int64_t end) {
   const bool wrong = mutated("global_average.fast.dx");  // forgets to divide
   const float share = 1.0F / static_cast<float>(wrong ? 1 : planes.pixels);
@@ -106,9 +110,9 @@ AUTODIDACT_KERNEL void backward_planes(const Planes& planes, const float* dy, fl
     std::fill(shares, shares + planes.block, 0.0F);  // padded channels get zeros
     for (std::int64_t c = 0; c < planes.used(plane); ++c)
       shares[c] = share * dy[planes.first_channel(plane) + c];
-    float* dx_plane = dx + plane * planes.pixels * planes.block;
+    T* dx_plane = dx + plane * planes.pixels * planes.block;
     if (planes.block == 1) {
-      std::fill(dx_plane, dx_plane + planes.pixels, shares[0]);
+      std::fill(dx_plane, dx_plane + planes.pixels, T(shares[0]));
     } else {
       for (std::int64_t p = 0; p < planes.pixels; ++p)
         std::copy(shares, shares + planes.block, dx_plane + p * planes.block);
@@ -116,6 +120,7 @@ AUTODIDACT_KERNEL void backward_planes(const Planes& planes, const float* dy, fl
   }
 }
 
+template <class T>
 void emit(Emitter& emitter, const Planes& planes, bool forward, int threads) {
   const auto block = static_cast<std::size_t>(planes.block);
   const std::size_t totals_bytes = engine::aligned(block * sizeof(double));
@@ -125,12 +130,10 @@ void emit(Emitter& emitter, const Planes& planes, bool forward, int threads) {
       auto* scratch = arguments.scratch<std::byte>() + static_cast<std::size_t>(thread) * bytes;
       auto* totals = reinterpret_cast<double*>(scratch);
       auto* sums = reinterpret_cast<float*>(scratch + totals_bytes);
-      const auto* from = arguments.read<float>(0);
-      auto* to = arguments.write<float>(0);
       if (forward)
-        forward_planes(planes, from, to, totals, sums, begin, end);
+        forward_planes(planes, arguments.read<T>(0), arguments.write<float>(0), totals, sums, begin, end);
       else
-        backward_planes(planes, from, to, sums, begin, end);
+        backward_planes(planes, arguments.read<float>(0), arguments.write<T>(0), sums, begin, end);
     });
   };
   const std::size_t scratch = static_cast<std::size_t>(threads) * bytes;
@@ -170,7 +173,7 @@ std::vector<Candidate> GlobalAverage::candidates(const Query& query) const {
     own.implementation = "own: one sweep";
     own.types = {{forward ? in(0) : d_in(0), x}};
     own.emit = [=, planes = Planes(x), threads = query.threads](Emitter& emitter) {
-      emit(emitter, planes, forward, threads);
+      with_element(x.dtype, [&](auto t) { emit<decltype(t)>(emitter, planes, forward, threads); });
     };
     candidates.push_back(std::move(own));
   }

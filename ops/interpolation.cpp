@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "ops/simd.hpp"
 
@@ -9,8 +10,8 @@ namespace autodidact::ops {
 namespace {
 
 // out (out_width,b) from in (in_width,b).
-template <int kBlock>
-void expand(const AxisInterpolation& columns, const float* in, float* __restrict out,
+template <int kBlock, class T>
+void expand(const AxisInterpolation& columns, const T* in, float* __restrict out,
             std::int64_t out_width, std::int64_t block) {
   const std::int64_t b = kBlock ? kBlock : block;
   const std::int32_t* low = columns.low.data();
@@ -22,8 +23,8 @@ void expand(const AxisInterpolation& columns, const float* in, float* __restrict
     return;
   }
   for (std::int64_t o = 0; o < out_width; ++o) {
-    const float* left = in + low[o] * b;
-    const float* right = in + high[o] * b;
+    const T* left = in + low[o] * b;
+    const T* right = in + high[o] * b;
 #pragma GCC unroll 1
     for (std::int64_t c = 0; c < b; ++c)
       out[o * b + c] = left[c] + weight[o] * (right[c] - left[c]);
@@ -32,31 +33,41 @@ void expand(const AxisInterpolation& columns, const float* in, float* __restrict
 
 // Taps are summed by fours, filled up with weights of 0: doubling the size needs four.
 constexpr std::size_t kTaps = 4;
+// Channels that are summed side by side.
+constexpr std::int64_t kPart = 64;
 
 // in (in_width,b) from out (out_width,b): the transpose of expand. Gathered, because scattering into single numbers (b = 1)
 // would wait for every store.
-template <int kBlock>
-void contract(const AxisInterpolation& columns, const float* out, float* __restrict in,
-              std::int64_t in_width, std::int64_t block) {
+template <int kBlock, class T>
+void contract(const AxisInterpolation& columns, const float* out, T* __restrict in, std::int64_t in_width, std::int64_t block) {
   const std::int64_t b = kBlock ? kBlock : block;
   const std::int32_t* tap = columns.tap.data();
   const float* weight = columns.tap_weight.data();
-  for (std::int64_t i = 0; i < in_width; ++i) {
-    float* sum = in + i * b;
+  for (std::int64_t i = 0; i < in_width; ++i)
+    for (std::int64_t first = 0; first < b; first += kPart) {
+      const std::int64_t count = std::min(kPart, b - first);
+      const float* rows = out + first;
+      T* to = in + i * b + first;
+      float part[kPart];
+      float* sum = part;
+      if constexpr (std::is_same_v<T, float>) sum = to;
 #pragma GCC unroll 1
-    for (std::int64_t c = 0; c < b; ++c) sum[c] = 0;
-    for (std::int32_t k = columns.first[i]; k < columns.first[i + 1]; k += kTaps) {
-      const float *row0 = out + tap[k] * b, *row1 = out + tap[k + 1] * b;
-      const float *row2 = out + tap[k + 2] * b, *row3 = out + tap[k + 3] * b;
-      const float w0 = weight[k], w1 = weight[k + 1], w2 = weight[k + 2], w3 = weight[k + 3];
+      for (std::int64_t c = 0; c < count; ++c) sum[c] = 0;
+      for (std::int32_t k = columns.first[i]; k < columns.first[i + 1]; k += kTaps) {
+        const float *row0 = rows + tap[k] * b, *row1 = rows + tap[k + 1] * b;
+        const float *row2 = rows + tap[k + 2] * b, *row3 = rows + tap[k + 3] * b;
+        const float w0 = weight[k], w1 = weight[k + 1], w2 = weight[k + 2], w3 = weight[k + 3];
+#pragma GCC ivdep
 #pragma GCC unroll 1
-      for (std::int64_t c = 0; c < b; ++c)
-        sum[c] += w0 * row0[c] + w1 * row1[c] + w2 * row2[c] + w3 * row3[c];
+        for (std::int64_t c = 0; c < count; ++c) sum[c] += w0 * row0[c] + w1 * row1[c] + w2 * row2[c] + w3 * row3[c];
+      }
+      if constexpr (!std::is_same_v<T, float>)
+        for (std::int64_t c = 0; c < count; ++c) to[c] = sum[c];
     }
-  }
 }
 
-AUTODIDACT_KERNEL void expand_row(const Interpolation& table, const float* in, float* out) {
+template <class T>
+AUTODIDACT_KERNEL void expand_row(const Interpolation& table, const T* in, float* out) {
   switch (table.block) {
     case 16:
       return expand<16>(table.columns, in, out, table.out_width, 16);
@@ -69,7 +80,8 @@ AUTODIDACT_KERNEL void expand_row(const Interpolation& table, const float* in, f
   }
 }
 
-AUTODIDACT_KERNEL void contract_row(const Interpolation& table, const float* out, float* in) {
+template <class T>
+AUTODIDACT_KERNEL void contract_row(const Interpolation& table, const float* out, T* in) {
   switch (table.block) {
     case 16:
       return contract<16>(table.columns, out, in, table.in_width, 16);
@@ -125,7 +137,8 @@ Interpolation::Interpolation(const engine::TensorType& in, const engine::TensorT
       rows(in_height, out_height),
       columns(in_width, out_width) {}
 
-const float* ExpandedRows::expanded(std::int32_t row) {
+template <class T>
+const float* ExpandedRows<T>::expanded(std::int32_t row) {
   float* slot = buffer_ + (row & 1) * table_.slot_elements;
   if (held_[row & 1] != row)
     expand_row(table_, plane_ + row * table_.in_width * table_.block, slot);
@@ -133,13 +146,15 @@ const float* ExpandedRows::expanded(std::int32_t row) {
   return slot;
 }
 
-ContractedRows::ContractedRows(const Interpolation& table, float* plane, float* buffer)
+template <class T>
+ContractedRows<T>::ContractedRows(const Interpolation& table, T* plane, float* buffer)
     : table_(table), plane_(plane), buffer_(buffer) {
   // Shrinking passes over some rows of the plane: they have no gradient, which is zero here.
-  if (plane) std::fill(plane, plane + table.in_plane(), 0.0F);
+  if (plane) std::fill(plane, plane + table.in_plane(), T(0.0F));
 }
 
-float* ContractedRows::accumulator(std::int32_t row) {
+template <class T>
+float* ContractedRows<T>::accumulator(std::int32_t row) {
   float* sum = slot(row);
   if (held_[row & 1] != row) {
     write_back(row & 1);
@@ -149,15 +164,22 @@ float* ContractedRows::accumulator(std::int32_t row) {
   return sum;
 }
 
-void ContractedRows::write_back(int slot) {
+template <class T>
+void ContractedRows<T>::write_back(int slot) {
   if (plane_ && held_[slot] >= 0)
     contract_row(table_, buffer_ + slot * table_.slot_elements,
                  plane_ + held_[slot] * table_.in_width * table_.block);
   held_[slot] = -1;
 }
 
-void ContractedRows::finish() {
+template <class T>
+void ContractedRows<T>::finish() {
   write_back(0);
   write_back(1);
 }
+
+template class ExpandedRows<float>;
+template class ExpandedRows<engine::Bf16>;
+template class ContractedRows<float>;
+template class ContractedRows<engine::Bf16>;
 }  // namespace autodidact::ops

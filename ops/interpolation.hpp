@@ -5,7 +5,8 @@
 // rows are mixed. The mixing is left to the caller's own loop over contiguous numbers, which is the same loop for every
 // channel block; so a resampled tensor need never be written to memory (ops/attention_gate.hpp).
 //
-// A plane is (H,W,b) contiguous floats: one sample's channel block. Buffers are the caller's, one a thread.
+// A plane is (H,W,b) contiguous numbers, f32 or bf16: one sample's channel block. What is stretched or summed up is f32, in buffers
+// that are the caller's, one a thread.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -38,14 +39,21 @@ struct Interpolation {
   AxisInterpolation rows, columns;
 };
 
+struct ExpandedRow {
+  const float *low, *high;
+  float weight;
+};
+struct ContractedRow {
+  float *low, *high;  // never the same address, so the caller's loop may be vectorised
+  float weight;
+};
+
 // Output row h of one plane is low + weight·(high − low), out_row elements. Ask with h going up.
+template <class T>
 class ExpandedRows {
  public:
-  struct Row {
-    const float *low, *high;
-    float weight;
-  };
-  ExpandedRows(const Interpolation& table, const float* plane, float* buffer)
+  using Row = ExpandedRow;
+  ExpandedRows(const Interpolation& table, const T* plane, float* buffer)
       : table_(table), plane_(plane), buffer_(buffer) {}
   Row operator[](std::int64_t h) {
     const AxisInterpolation& rows = table_.rows;
@@ -56,7 +64,7 @@ class ExpandedRows {
   const float* expanded(std::int32_t row);
 
   const Interpolation& table_;
-  const float* plane_;
+  const T* plane_;
   float* buffer_;
   std::int32_t held_[2] = {-1, -1};  // which row of the plane each of the two slots holds
 };
@@ -64,13 +72,11 @@ class ExpandedRows {
 // The adjoint for one plane: for every h, going up, the caller adds (1 − weight)·t to `low` and weight·t to `high`, where t
 // is the gradient of output row h; then finish(). After that every element of the plane has been written with "=". A null plane:
 // the sums are not wanted.
+template <class T>
 class ContractedRows {
  public:
-  struct Row {
-    float *low, *high;  // never the same address, so the caller's loop may be vectorised
-    float weight;
-  };
-  ContractedRows(const Interpolation& table, float* plane, float* buffer);
+  using Row = ContractedRow;
+  ContractedRows(const Interpolation& table, T* plane, float* buffer);
   Row operator[](std::int64_t h) {
     const AxisInterpolation& rows = table_.rows;
     const std::int32_t low = rows.low[h], high = rows.high[h];
@@ -85,7 +91,7 @@ class ContractedRows {
   void write_back(int slot);
 
   const Interpolation& table_;
-  float* plane_;
+  T* plane_;
   float* buffer_;
   std::int32_t held_[2] = {-1, -1};
 };

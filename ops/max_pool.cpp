@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <type_traits>
 
 #include "engine/mutation.hpp"
 #include "ops/reference/max_pool.hpp"
@@ -11,21 +12,21 @@
 namespace autodidact::ops {
 using engine::Arguments, engine::Candidate, engine::d_in, engine::d_out, engine::Emitter;
 using engine::in, engine::kept, engine::Lane, engine::mutated, engine::out, engine::Pass;
-using engine::Query, engine::Shape, engine::TensorType;
+using engine::Query, engine::Shape, engine::TensorType, engine::with_element;
 
 namespace {
 
 constexpr std::int64_t kLargestWindow = 16;  // its 256 places fit a byte
 
 // Lets one tap compete in a row of outputs. place: the winner so far, −1 none. kBlock 0: any block.
-template <int kBlock>
-void compete(const float* x, float* __restrict y, std::int32_t* __restrict place, std::int32_t tap,
+template <int kBlock, class T>
+void compete(const T* x, T* __restrict y, std::int32_t* __restrict place, std::int32_t tap,
              std::int64_t begin, std::int64_t end, std::int64_t stride, std::int64_t block) {
   const float sign = mutated("max_pool.fast.y") ? -1.0F : 1.0F;  // the smallest
   const std::int64_t b = kBlock ? kBlock : block;
   const auto contest = [&](std::int64_t i, float value) {
     const bool wins = (place[i] < 0) | (sign * value > sign * y[i]) | (value != value);
-    y[i] = wins ? value : y[i];
+    y[i] = wins ? value : static_cast<float>(y[i]);
     place[i] = wins ? tap : place[i];
   };
   if constexpr (kBlock == 1) {
@@ -38,12 +39,12 @@ void compete(const float* x, float* __restrict y, std::int32_t* __restrict place
 }
 
 // Output rows [begin, end), counted over all planes. `places` (a byte an output) is null in inference.
-template <int kBlock>
-void forward(const PoolPlanes& pool, const float* x, float* y, std::uint8_t* places,
+template <int kBlock, class T>
+void forward(const PoolPlanes& pool, const T* x, T* y, std::uint8_t* places,
              std::int32_t* place, std::int64_t begin, std::int64_t end) {
   for (std::int64_t row = begin; row < end; ++row) {
-    const float* plane = x + row / pool.out_height * pool.in_plane();
-    float* out_row = y + row * pool.out_row();
+    const T* plane = x + row / pool.out_height * pool.in_plane();
+    T* out_row = y + row * pool.out_row();
     std::fill(place, place + pool.out_row(), -1);
     pool.for_each_tap(row % pool.out_height, [&](auto r, auto s, auto first, auto from, auto to) {
       compete<kBlock>(plane + first, out_row, place,
@@ -58,42 +59,45 @@ void forward(const PoolPlanes& pool, const float* x, float* y, std::uint8_t* pla
 }
 
 // Gives a row of dy to those inputs that won by this tap.
-template <int kBlock>
-void award(const float* dy, const std::int32_t* place, float* __restrict dx, std::int32_t tap,
+template <int kBlock, class T>
+void award(const T* dy, const std::int32_t* place, float* __restrict dx, std::int32_t tap,
            std::int64_t begin, std::int64_t end, std::int64_t stride, std::int64_t block) {
   const std::int64_t b = kBlock ? kBlock : block;
   if constexpr (kBlock == 1) {
-    for (std::int64_t o = begin; o < end; ++o) dx[o * stride] += place[o] == tap ? dy[o] : 0.0F;
+    for (std::int64_t o = begin; o < end; ++o) dx[o * stride] += place[o] == tap ? static_cast<float>(dy[o]) : 0.0F;
   } else {
     for (std::int64_t o = begin; o < end; ++o)
 #pragma GCC unroll 1
       for (std::int64_t c = 0; c < b; ++c)
-        dx[o * stride * b + c] += place[o * b + c] == tap ? dy[o * b + c] : 0.0F;
+        dx[o * stride * b + c] += place[o * b + c] == tap ? static_cast<float>(dy[o * b + c]) : 0.0F;
   }
 }
 
 // Whole planes [begin, end): windows of neighbouring rows overlap. place: a row of places, widened so that the innermost
-// loop has numbers of one width.
-template <int kBlock>
-void backward(const PoolPlanes& pool, const float* dy, const std::uint8_t* places, float* dx,
-              std::int32_t* place, std::int64_t begin, std::int64_t end) {
+// loop has numbers of one width. sums: of a plane, where dx is not f32 itself.
+template <int kBlock, class T>
+void backward(const PoolPlanes& pool, const T* dy, const std::uint8_t* places, T* dx,
+              std::int32_t* place, float* sums, std::int64_t begin, std::int64_t end) {
   const bool wrong = mutated("max_pool.fast.dx");  // reads a place as s·window + r
   for (std::int64_t plane = begin; plane < end; ++plane) {
-    float* dx_plane = dx + plane * pool.in_plane();
-    std::fill(dx_plane, dx_plane + pool.in_plane(), 0.0F);
+    T* dx_plane = dx + plane * pool.in_plane();
+    if constexpr (std::is_same_v<T, float>) sums = dx_plane;
+    std::fill(sums, sums + pool.in_plane(), 0.0F);
     for (std::int64_t oh = 0; oh < pool.out_height; ++oh) {
       const std::int64_t row = plane * pool.out_plane() + oh * pool.out_row();
       std::copy(places + row, places + row + pool.out_row(), place);
       pool.for_each_tap(oh, [&](auto r, auto s, auto first, auto from, auto to) {
         const auto tap = wrong ? s * pool.window.size + r : r * pool.window.size + s;
-        award<kBlock>(dy + row, place, dx_plane + first, static_cast<std::int32_t>(tap), from, to,
+        award<kBlock>(dy + row, place, sums + first, static_cast<std::int32_t>(tap), from, to,
                       pool.window.stride, pool.block);
       });
     }
+    if constexpr (!std::is_same_v<T, float>) std::copy(sums, sums + pool.in_plane(), dx_plane);
   }
 }
 
-AUTODIDACT_KERNEL void forward_rows(const PoolPlanes& pool, const float* x, float* y,
+template <class T>
+AUTODIDACT_KERNEL void forward_rows(const PoolPlanes& pool, const T* x, T* y,
                                     std::uint8_t* places, std::int32_t* place, std::int64_t begin,
                                     std::int64_t end) {
   switch (pool.block) {
@@ -108,27 +112,33 @@ AUTODIDACT_KERNEL void forward_rows(const PoolPlanes& pool, const float* x, floa
   }
 }
 
-AUTODIDACT_KERNEL void backward_planes(const PoolPlanes& pool, const float* dy,
-                                       const std::uint8_t* places, float* dx, std::int32_t* place,
+template <class T>
+AUTODIDACT_KERNEL void backward_planes(const PoolPlanes& pool, const T* dy,
+                                       const std::uint8_t* places, T* dx, std::int32_t* place, float* sums,
                                        std::int64_t begin, std::int64_t end) {
   switch (pool.block) {
     case 16:
-      return backward<16>(pool, dy, places, dx, place, begin, end);
+      return backward<16>(pool, dy, places, dx, place, sums, begin, end);
     case 8:
-      return backward<8>(pool, dy, places, dx, place, begin, end);
+      return backward<8>(pool, dy, places, dx, place, sums, begin, end);
     case 1:
-      return backward<1>(pool, dy, places, dx, place, begin, end);
+      return backward<1>(pool, dy, places, dx, place, sums, begin, end);
     default:
-      return backward<0>(pool, dy, places, dx, place, begin, end);
+      return backward<0>(pool, dy, places, dx, place, sums, begin, end);
   }
 }
 
-// A thread's scratch: one row of places as integers, in whole cache lines.
+// A thread's scratch: one row of places as integers, in whole cache lines; backward in bf16 the sums of a plane behind it.
 std::int64_t row_of_places(const PoolPlanes& pool) {
   const auto bytes = static_cast<std::size_t>(pool.out_row()) * sizeof(std::int32_t);
   return static_cast<std::int64_t>(engine::aligned(bytes) / sizeof(std::int32_t));
 }
 
+std::int64_t plane_of_sums(const PoolPlanes& pool) {
+  return static_cast<std::int64_t>(engine::aligned(static_cast<std::size_t>(pool.in_plane()) * sizeof(float)) / sizeof(float));
+}
+
+template <class T>
 void emit_forward(Emitter& emitter, const PoolPlanes& pool, bool keeps, std::size_t scratch) {
   std::vector<engine::Operand> writes{out()};
   if (keeps) writes.push_back(kept(0));
@@ -137,19 +147,22 @@ void emit_forward(Emitter& emitter, const PoolPlanes& pool, bool keeps, std::siz
                   lane.parallel(pool.planes * pool.out_height, [&](std::int64_t begin,
                                                                    std::int64_t end, int thread) {
                     auto* place = arguments.scratch<std::int32_t>();
-                    forward_rows(pool, arguments.read<float>(0), arguments.write<float>(0), places,
+                    forward_rows(pool, arguments.read<T>(0), arguments.write<T>(0), places,
                                  place + thread * row_of_places(pool), begin, end);
                   });
                 }});
 }
 
-void emit_backward(Emitter& emitter, const PoolPlanes& pool, std::size_t scratch) {
+template <class T>
+void emit_backward(Emitter& emitter, const PoolPlanes& pool, int threads) {
+  const std::int64_t row = row_of_places(pool), room = row + (std::is_same_v<T, float> ? 0 : plane_of_sums(pool));
+  const std::size_t scratch = static_cast<std::size_t>(threads * room) * sizeof(float);
   emitter.task(
       {"", {d_out(), kept(0)}, {d_in(0)}, scratch, [=](Lane& lane, const Arguments& arguments) {
          lane.parallel(pool.planes, [&](std::int64_t begin, std::int64_t end, int thread) {
-           auto* place = arguments.scratch<std::int32_t>() + thread * row_of_places(pool);
-           backward_planes(pool, arguments.read<float>(0), arguments.read<std::uint8_t>(1),
-                           arguments.write<float>(0), place, begin, end);
+           auto* place = arguments.scratch<std::int32_t>() + thread * room;
+           backward_planes(pool, arguments.read<T>(0), arguments.read<std::uint8_t>(1), arguments.write<T>(0), place,
+                           reinterpret_cast<float*>(place + row), begin, end);
          });
        }});
 }
@@ -205,10 +218,14 @@ std::vector<Candidate> MaxPool::candidates(const Query& query) const {
         static_cast<std::size_t>(query.threads * row_of_places(pool)) * sizeof(std::int32_t);
     if (query.pass == Pass::forward) {
       own.types = {{in(0), x}, {out(), y}};
-      own.emit = [=](Emitter& emitter) { emit_forward(emitter, pool, keeps, scratch); };
+      own.emit = [=](Emitter& emitter) {
+        with_element(x.dtype, [&](auto t) { emit_forward<decltype(t)>(emitter, pool, keeps, scratch); });
+      };
     } else {
       own.types = {{d_out(), y}, {d_in(0), x}};
-      own.emit = [=](Emitter& emitter) { emit_backward(emitter, pool, scratch); };
+      own.emit = [=, threads = query.threads](Emitter& emitter) {
+        with_element(x.dtype, [&](auto t) { emit_backward<decltype(t)>(emitter, pool, threads); });
+      };
     }
     candidates.push_back(std::move(own));
   }

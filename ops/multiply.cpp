@@ -9,19 +9,21 @@
 namespace autodidact::ops {
 using engine::Arguments, engine::Candidate, engine::d_in, engine::d_out, engine::Emitter;
 using engine::in, engine::Lane, engine::mutated, engine::out, engine::Pass, engine::Query;
-using engine::Shape, engine::TensorType;
+using engine::Shape, engine::TensorType, engine::with_element;
 
 namespace {
 
 // y may be an input, dx may be dy: each number is read before it is written. Padded channels stay zero: 0·0.
-AUTODIDACT_KERNEL void product(const float* x, const float* g, float* y, std::int64_t begin,
+template <class T>
+AUTODIDACT_KERNEL void product(const T* x, const T* g, T* y, std::int64_t begin,
                                std::int64_t end) {
 #pragma GCC ivdep
   for (std::int64_t i = begin; i < end; ++i) y[i] = x[i] * g[i];
 }
 
-AUTODIDACT_KERNEL void both_products(const float* x, const float* g, const float* dy, float* dx,
-                                     float* dg, std::int64_t begin, std::int64_t end) {
+template <class T>
+AUTODIDACT_KERNEL void both_products(const T* x, const T* g, const T* dy, T* dx, T* dg,
+                                     std::int64_t begin, std::int64_t end) {
 #pragma GCC ivdep
   for (std::int64_t i = begin; i < end; ++i) {
     const float d = dy[i];
@@ -30,39 +32,42 @@ AUTODIDACT_KERNEL void both_products(const float* x, const float* g, const float
   }
 }
 
+template <class T>
 void emit_forward(Emitter& emitter, std::int64_t elements) {
   emitter.task({"", {in(0), in(1)}, {out()}, 0, [=](Lane& lane, const Arguments& arguments) {
-                  const auto *x = arguments.read<float>(0), *g = arguments.read<float>(1);
+                  const auto *x = arguments.read<T>(0), *g = arguments.read<T>(1);
                   const bool wrong = mutated("multiply.fast.y");  // squares x
                   lane.parallel(elements, [&](std::int64_t begin, std::int64_t end, int) {
-                    product(x, wrong ? x : g, arguments.write<float>(0), begin, end);
+                    product(x, wrong ? x : g, arguments.write<T>(0), begin, end);
                   });
                 }});
 }
 
+template <class T>
 void emit_both_gradients(Emitter& emitter, std::int64_t elements) {
   emitter.task({"",
                 {in(0), in(1), d_out()},
                 {d_in(0), d_in(1)},
                 0,
                 [=](Lane& lane, const Arguments& arguments) {
-                  const auto *x = arguments.read<float>(0), *g = arguments.read<float>(1);
+                  const auto *x = arguments.read<T>(0), *g = arguments.read<T>(1);
                   // Wrong: the factor is the gradient's own input.
-                  const float* factor_of_dx = mutated("multiply.fast.dx") ? x : g;
-                  const float* factor_of_dg = mutated("multiply.fast.dg") ? g : x;
+                  const T* factor_of_dx = mutated("multiply.fast.dx") ? x : g;
+                  const T* factor_of_dg = mutated("multiply.fast.dg") ? g : x;
                   lane.parallel(elements, [&](std::int64_t begin, std::int64_t end, int) {
-                    both_products(factor_of_dg, factor_of_dx, arguments.read<float>(2),
-                                  arguments.write<float>(0), arguments.write<float>(1), begin, end);
+                    both_products(factor_of_dg, factor_of_dx, arguments.read<T>(2),
+                                  arguments.write<T>(0), arguments.write<T>(1), begin, end);
                   });
                 }});
 }
 
 // Of input i alone: the other input is all that must have been kept.
+template <class T>
 void emit_one_gradient(Emitter& emitter, std::int64_t elements, int i) {
   emitter.task(
       {"", {in(1 - i), d_out()}, {d_in(i)}, 0, [=](Lane& lane, const Arguments& arguments) {
          lane.parallel(elements, [&](std::int64_t begin, std::int64_t end, int) {
-           product(arguments.read<float>(0), arguments.read<float>(1), arguments.write<float>(0),
+           product(arguments.read<T>(0), arguments.read<T>(1), arguments.write<T>(0),
                    begin, end);
          });
        }});
@@ -105,12 +110,16 @@ std::vector<Candidate> Multiply::candidates(const Query& query) const {
     if (dg) own.types.push_back({d_in(1), type});
     if (query.pass == Pass::forward) {
       own.in_place = {{out(), in(0)}, {out(), in(1)}};
-      own.emit = [=](Emitter& emitter) { emit_forward(emitter, elements); };
+      own.emit = [=](Emitter& emitter) {
+        with_element(type.dtype, [&](auto t) { emit_forward<decltype(t)>(emitter, elements); });
+      };
     } else {
       own.in_place = {{dx ? d_in(0) : d_in(1), d_out()}};
       own.emit = [=](Emitter& emitter) {
-        dx&& dg ? emit_both_gradients(emitter, elements)
-                : emit_one_gradient(emitter, elements, dx ? 0 : 1);
+        with_element(type.dtype, [&](auto t) {
+          dx&& dg ? emit_both_gradients<decltype(t)>(emitter, elements)
+                  : emit_one_gradient<decltype(t)>(emitter, elements, dx ? 0 : 1);
+        });
       };
     }
     candidates.push_back(std::move(own));

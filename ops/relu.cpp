@@ -7,39 +7,43 @@
 namespace autodidact::ops {
 using engine::Arguments, engine::Candidate, engine::d_in, engine::d_out, engine::Emitter;
 using engine::in, engine::Lane, engine::mutated, engine::out, engine::Pass, engine::Query;
-using engine::Shape, engine::TensorType;
+using engine::Shape, engine::TensorType, engine::with_element;
 
 namespace {
 
 // y may lie on x, dx on dy: each number is read before it is written.
-AUTODIDACT_KERNEL void open_or_zero(const float* x, float closed, float* y, std::int64_t begin,
+template <class T>
+AUTODIDACT_KERNEL void open_or_zero(const T* x, float closed, T* y, std::int64_t begin,
                                     std::int64_t end) {
 #pragma GCC ivdep
-  for (std::int64_t i = begin; i < end; ++i) y[i] = x[i] < 0 ? closed : x[i];
+  for (std::int64_t i = begin; i < end; ++i) y[i] = x[i] < 0 ? closed : static_cast<float>(x[i]);
 }
 
-AUTODIDACT_KERNEL void gradient_where_open(const float* y, float above, const float* dy, float* dx,
+template <class T>
+AUTODIDACT_KERNEL void gradient_where_open(const T* y, float above, const T* dy, T* dx,
                                            std::int64_t begin, std::int64_t end) {
 #pragma GCC ivdep
-  for (std::int64_t i = begin; i < end; ++i) dx[i] = y[i] > above ? dy[i] : 0.0F;
+  for (std::int64_t i = begin; i < end; ++i) dx[i] = y[i] > above ? static_cast<float>(dy[i]) : 0.0F;
 }
 
+template <class T>
 void emit_forward(Emitter& emitter, std::int64_t elements) {
   emitter.task({"", {in(0)}, {out()}, 0, [=](Lane& lane, const Arguments& a) {
                   const float closed =
                       mutated("relu.fast.y") ? 0.1F : 0.0F;  // what closed lanes give
                   lane.parallel(elements, [&](std::int64_t begin, std::int64_t end, int) {
-                    open_or_zero(a.read<float>(0), closed, a.write<float>(0), begin, end);
+                    open_or_zero(a.read<T>(0), closed, a.write<T>(0), begin, end);
                   });
                 }});
 }
 
+template <class T>
 void emit_backward(Emitter& emitter, std::int64_t elements) {
   emitter.task({"", {out(), d_out()}, {d_in(0)}, 0, [=](Lane& lane, const Arguments& a) {
                   const float above = mutated("relu.fast.dx") ? -1.0F : 0.0F;  // always open
                   lane.parallel(elements, [&](std::int64_t begin, std::int64_t end, int) {
-                    gradient_where_open(a.read<float>(0), above, a.read<float>(1),
-                                        a.write<float>(0), begin, end);
+                    gradient_where_open(a.read<T>(0), above, a.read<T>(1),
+                                        a.write<T>(0), begin, end);
                   });
                 }});
 }
@@ -74,11 +78,11 @@ std::vector<Candidate> Relu::candidates(const Query& query) const {
     if (query.pass == Pass::forward) {
       own.types = {{in(0), type}, {out(), type}};
       own.in_place = {{out(), in(0)}};
-      own.emit = [=](Emitter& emitter) { emit_forward(emitter, elements); };
+      own.emit = [=](Emitter& emitter) { with_element(type.dtype, [&](auto t) { emit_forward<decltype(t)>(emitter, elements); }); };
     } else {
       own.types = {{out(), type}, {d_out(), type}, {d_in(0), type}};
       own.in_place = {{d_in(0), d_out()}};
-      own.emit = [=](Emitter& emitter) { emit_backward(emitter, elements); };
+      own.emit = [=](Emitter& emitter) { with_element(type.dtype, [&](auto t) { emit_backward<decltype(t)>(emitter, elements); }); };
     }
     candidates.push_back(std::move(own));
     if (query.inputs[0].rank() != 4) break;  // blocks are of rank-4 values

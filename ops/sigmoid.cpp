@@ -9,19 +9,21 @@
 namespace autodidact::ops {
 using engine::Arguments, engine::Candidate, engine::d_in, engine::d_out, engine::Emitter;
 using engine::in, engine::Lane, engine::mutated, engine::out, engine::Pass, engine::Query;
-using engine::Shape, engine::TensorType;
+using engine::Shape, engine::TensorType, engine::with_element;
 
 namespace {
 
 // y may be x, and dx may be dy: each number is read before it is written.
-AUTODIDACT_KERNEL void forward_numbers(const float* x, float* y, std::int64_t begin,
+template <class T>
+AUTODIDACT_KERNEL void forward_numbers(const T* x, T* y, std::int64_t begin,
                                        std::int64_t end) {
   const float sign = mutated("sigmoid.fast.y") ? -1.0F : 1.0F;  // e^x for e^−x
 #pragma GCC ivdep
   for (std::int64_t i = begin; i < end; ++i) y[i] = fast_sigmoid(sign * x[i]);
 }
 
-AUTODIDACT_KERNEL void backward_numbers(const float* y, const float* dy, float* dx,
+template <class T>
+AUTODIDACT_KERNEL void backward_numbers(const T* y, const T* dy, T* dx,
                                         std::int64_t begin, std::int64_t end) {
   const float factor = mutated("sigmoid.fast.dx") ? 0.0F : 1.0F;  // forgets 1 − y
 #pragma GCC ivdep
@@ -41,11 +43,12 @@ struct Planes {
       count = type.elements();
     }
   }
-  void clear_tail(float* y, std::int64_t plane) const {
+  template <class T>
+  void clear_tail(T* y, std::int64_t plane) const {
     if (used == block || plane % channel_blocks != channel_blocks - 1) return;
     for (std::int64_t p = 0; p < pixels; ++p) {
-      float* pixel = y + (plane * pixels + p) * block;
-      std::fill(pixel + used, pixel + block, 0.0F);
+      T* pixel = y + (plane * pixels + p) * block;
+      std::fill(pixel + used, pixel + block, T(0.0F));
     }
   }
   std::int64_t elements() const { return pixels * block; }  // of a plane
@@ -54,10 +57,11 @@ struct Planes {
   std::int64_t used = 1;  // channels of the last block
 };
 
+template <class T>
 void emit_forward(Emitter& emitter, const Planes& planes) {
   emitter.task({"", {in(0)}, {out()}, 0, [=](Lane& lane, const Arguments& arguments) {
-                  const auto* x = arguments.read<float>(0);
-                  auto* y = arguments.write<float>(0);
+                  const auto* x = arguments.read<T>(0);
+                  auto* y = arguments.write<T>(0);
                   lane.parallel(planes.count, [&](std::int64_t begin, std::int64_t end, int) {
                     forward_numbers(x, y, begin * planes.elements(), end * planes.elements());
                     for (std::int64_t plane = begin; plane < end; ++plane)
@@ -67,11 +71,12 @@ void emit_forward(Emitter& emitter, const Planes& planes) {
 }
 
 // Needs no care for the tail: y = 0 there.
+template <class T>
 void emit_backward(Emitter& emitter, std::int64_t elements) {
   emitter.task({"", {out(), d_out()}, {d_in(0)}, 0, [=](Lane& lane, const Arguments& arguments) {
                   lane.parallel(elements, [&](std::int64_t begin, std::int64_t end, int) {
-                    backward_numbers(arguments.read<float>(0), arguments.read<float>(1),
-                                     arguments.write<float>(0), begin, end);
+                    backward_numbers(arguments.read<T>(0), arguments.read<T>(1),
+                                     arguments.write<T>(0), begin, end);
                   });
                 }});
 }
@@ -105,11 +110,15 @@ std::vector<Candidate> Sigmoid::candidates(const Query& query) const {
     if (query.pass == Pass::forward) {
       own.types = {{in(0), type}, {out(), type}};
       own.in_place = {{out(), in(0)}};
-      own.emit = [planes = Planes(type)](Emitter& emitter) { emit_forward(emitter, planes); };
+      own.emit = [type](Emitter& emitter) {
+        with_element(type.dtype, [&](auto t) { emit_forward<decltype(t)>(emitter, Planes(type)); });
+      };
     } else {
       own.types = {{out(), type}, {d_out(), type}, {d_in(0), type}};
       own.in_place = {{d_in(0), d_out()}};
-      own.emit = [count = type.elements()](Emitter& emitter) { emit_backward(emitter, count); };
+      own.emit = [type](Emitter& emitter) {
+        with_element(type.dtype, [&](auto t) { emit_backward<decltype(t)>(emitter, type.elements()); });
+      };
     }
     candidates.push_back(std::move(own));
   }

@@ -141,7 +141,6 @@ void SoftCrossEntropy::reference(Pass pass, const engine::ReferenceArguments& a)
 }
 
 std::vector<Candidate> SoftCrossEntropy::candidates(const Query& query) const {
-  if (query.precision != engine::Precision::f32) return {};
   const std::int64_t samples = query.inputs[kZ][0], classes = query.inputs[kZ][1];
   Candidate own;
   own.id = "own";

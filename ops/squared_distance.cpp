@@ -105,7 +105,6 @@ void SquaredDistance::reference(Pass pass, const engine::ReferenceArguments& a) 
 }
 
 std::vector<Candidate> SquaredDistance::candidates(const Query& query) const {
-  if (query.precision != engine::Precision::f32) return {};
   const std::int64_t rows = query.inputs[kA][0], features = query.inputs[kA][1];
   Candidate own;
   own.id = "own";

@@ -12,17 +12,19 @@
 namespace autodidact::ops {
 using engine::Arguments, engine::Candidate, engine::d_in, engine::d_out, engine::Emitter;
 using engine::in, engine::Lane, engine::mutated, engine::out, engine::Pass, engine::Query;
-using engine::Shape, engine::TensorType;
+using engine::Shape, engine::TensorType, engine::with_element;
 
 namespace {
 
-AUTODIDACT_KERNEL void mix_rows(const float* low, const float* high, float weight, float* y,
+template <class T>
+AUTODIDACT_KERNEL void mix_rows(const float* low, const float* high, float weight, T* y,
                                 std::int64_t count) {
 #pragma GCC ivdep
   for (std::int64_t i = 0; i < count; ++i) y[i] = low[i] + weight * (high[i] - low[i]);
 }
 
-AUTODIDACT_KERNEL void share_row(const float* dy, float weight, float* low, float* high,
+template <class T>
+AUTODIDACT_KERNEL void share_row(const T* dy, float weight, float* low, float* high,
                                  std::int64_t count) {
 #pragma GCC ivdep
   for (std::int64_t i = 0; i < count; ++i) {
@@ -32,13 +34,14 @@ AUTODIDACT_KERNEL void share_row(const float* dy, float weight, float* low, floa
 }
 
 // Output rows [begin, end), counted over all planes.
-void forward_rows(const Interpolation& table, const float* x, float* y, float* buffer,
+template <class T>
+void forward_rows(const Interpolation& table, const T* x, T* y, float* buffer,
                   std::int64_t begin, std::int64_t end) {
   const bool wrong = mutated("upsample.fast.y");  // takes λ for 1 − λ
   while (begin < end) {
     const std::int64_t plane = begin / table.out_height, first = begin % table.out_height;
     const std::int64_t last = std::min(table.out_height, first + end - begin);
-    ExpandedRows rows(table, x + plane * table.in_plane(), buffer);
+    ExpandedRows<T> rows(table, x + plane * table.in_plane(), buffer);
     for (std::int64_t h = first; h < last; ++h) {
       const auto [low, high, weight] = rows[h];
       mix_rows(low, high, wrong ? 1 - weight : weight,
@@ -49,11 +52,12 @@ void forward_rows(const Interpolation& table, const float* x, float* y, float* b
 }
 
 // Whole planes: the rows of dx that two rows of dy share stay within a thread.
-void backward_planes(const Interpolation& table, const float* dy, float* dx, float* buffer,
+template <class T>
+void backward_planes(const Interpolation& table, const T* dy, T* dx, float* buffer,
                      std::int64_t begin, std::int64_t end) {
   const bool wrong = mutated("upsample.fast.dx");  // takes λ for 1 − λ
   for (std::int64_t plane = begin; plane < end; ++plane) {
-    ContractedRows rows(table, dx + plane * table.in_plane(), buffer);
+    ContractedRows<T> rows(table, dx + plane * table.in_plane(), buffer);
     for (std::int64_t h = 0; h < table.out_height; ++h) {
       const auto [low, high, weight] = rows[h];
       share_row(dy + plane * table.out_plane() + h * table.out_row, wrong ? 1 - weight : weight,
@@ -108,8 +112,10 @@ std::vector<Candidate> Upsample::candidates(const Query& query) const {
         const std::int64_t parts = forward ? table->planes * table->out_height : table->planes;
         lane.parallel(parts, [&](std::int64_t begin, std::int64_t end, int thread) {
           float* buffer = arguments.scratch<float>() + thread * table->buffer_elements();
-          (forward ? forward_rows : backward_planes)(*table, arguments.read<float>(0),
-                                                     arguments.write<float>(0), buffer, begin, end);
+          with_element(x.dtype, [&](auto t) {
+            using T = decltype(t);
+            (forward ? forward_rows<T> : backward_planes<T>)(*table, arguments.read<T>(0), arguments.write<T>(0), buffer, begin, end);
+          });
         });
       };
       if (forward)

@@ -98,6 +98,7 @@ std::string to_text(const RunState& state) {
                        {"epoch_sums", to_json(state.epoch_sums)},
                        {"row_sums", to_json(state.row_sums)},
                        {"machine", state.machine},
+                       {"precision", state.precision},
                        {"data", state.data}};
   return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -115,6 +116,7 @@ RunState state_from(const std::string& text) {
   state.epoch_sums = sums_from(object.at("epoch_sums"));
   state.row_sums = sums_from(object.at("row_sums"));
   object.at("machine").get_to(state.machine);
+  state.precision = object.value("precision", state.precision);
   object.at("data").get_to(state.data);
   return state;
 }

@@ -34,6 +34,7 @@ struct RunState {
   std::vector<ExitAccuracies> history = {};  // of the epochs done, as judged
   Stretch::Sums epoch_sums = {}, row_sums = {};
   std::string machine = {};  // CPU, library and threads, in words
+  std::string precision = "f32";  // of the steps: what --precision auto found
   std::string data = {};     // fingerprint of the training data (data/fingerprint.hpp)
   std::string config = {};   // RunOptions::config_text
   std::string metrics = {};  // all of metrics.jsonl

@@ -51,8 +51,8 @@ std::string padded(std::string text, std::size_t width) {
 std::string plan_table(const engine::Program& program, std::span<const double> measured_ms) {
   std::size_t name_width = 4;
   for (const engine::Task& task : program.tasks()) name_width = std::max(name_width, task.name.size());
-  std::string table = fmt::format("{:>4} {:>5}  {} {:<16} {} {} {:<10} {} {:>7} {:<6} {:>7} {:>9} {:>9}\n", "#", "phase",
-                                  padded("task", name_width), "pass", padded("out", 16), padded("format", 8), "algorithm",
+  std::string table = fmt::format("{:>4} {:>5}  {} {:<16} {} {:<4} {} {:<10} {} {:>7} {:<6} {:>7} {:>9} {:>9}\n", "#", "phase",
+                                  padded("task", name_width), "pass", padded("out", 16), "type", padded("format", 8), "algorithm",
                                   padded("implementation", 30), "threads", "lane", "MB", "predicted", "measured");
   double predicted_total = 0, measured_total = 0;
   int number = 0;
@@ -61,9 +61,9 @@ std::string plan_table(const engine::Program& program, std::span<const double> m
     const double ms = measured(measured_ms, index);
     predicted_total += task.measured_ms;
     measured_total += ms;
-    table += fmt::format("{:>4} {:>5}  {} {:<16} {} {} {:<10} {} {:>7} {:<6} {:>7.1f} {:>9} {:>9}\n", ++number, phase + 1,
+    table += fmt::format("{:>4} {:>5}  {} {:<16} {} {:<4} {} {:<10} {} {:>7} {:<6} {:>7.1f} {:>9} {:>9}\n", ++number, phase + 1,
                          padded(task.name, name_width), task.pack ? "pack" : name_of(task.pass),
-                         padded(result_text(task.result), 16), padded(task.result.layout_text(), 8), task.candidate,
+                         padded(result_text(task.result), 16), name_of(task.result.dtype), padded(task.result.layout_text(), 8), task.candidate,
                          padded(task.implementation, 30), task.threads, lane_name(task),
                          static_cast<double>(task.result.bytes()) / 1e6, milliseconds_text(task.measured_ms), milliseconds_text(ms));
   });
@@ -87,6 +87,7 @@ nlohmann::ordered_json plan_json(const engine::Program& program, std::span<const
                              {"phase", phase + 1},
                              {"pass", task.pack ? "pack" : name_of(task.pass)},
                              {"shape", shape_text(task.result.shape)},
+                             {"type", name_of(task.result.dtype)},
                              {"format", task.result.layout_text()},
                              {"algorithm", task.candidate},
                              {"implementation", task.implementation},

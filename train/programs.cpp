@@ -37,6 +37,7 @@ engine::CompileOptions Programs::options_for(Use use, const engine::Program* inh
   const bool training = use == Use::training;
   engine::CompileOptions options;
   options.backend = options_.backend;
+  options.precision = options_.precision;
   options.mode = training && !options_.freeze_batch_norm ? engine::Mode::train : engine::Mode::infer;
   options.choose = options_.choose;
   options.recompute = options_.recompute;

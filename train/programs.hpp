@@ -39,6 +39,9 @@ struct ProgramOptions {
   bool freeze_batch_norm = false;
   // What training programs are for: micro, pieces of batches (train/batch_gradient.hpp).
   model::BatchPart part = model::BatchPart::whole;
+  engine::Precision precision = engine::Precision::f32;
+  // --precision auto: `precision` is yet to be found (train/precision.hpp).
+  bool find_precision = false;
 };
 
 class Programs {
@@ -63,12 +66,14 @@ class Programs {
   // A part of it, by its choices at the batch size that `options` names. The caller keeps it.
   engine::Program segment(const Segment& segment, const SegmentOptions& options);
 
+  // Writes what has been measured in this process into the plan cache, if there is one.
+  void keep_timings();
+
  private:
   enum class Use : std::uint8_t { training, inference };
   engine::Program make(std::int64_t batch, Use use, const engine::Program* inherit);
   engine::CompileOptions options_for(Use use, const engine::Program* inherit) const;
   engine::Program compile(const engine::Graph& graph, const engine::CompileOptions& options);
-  void keep_timings();
 
   model::NetworkOptions network_;
   model::Recipe recipe_;

@@ -1,6 +1,9 @@
 #include "train/step_check.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numeric>
 
 #include "engine/gradient_check.hpp"
 #include "model/distillation_loss.hpp"
@@ -57,6 +60,22 @@ std::map<std::string, std::vector<double>> expected(Trainer& trainer, const data
   engine::Executor(lanes).run(program, store);
   return results(program, store);
 }
+
+double norm(const std::vector<double>& numbers) {
+  return std::sqrt(std::inner_product(numbers.begin(), numbers.end(), numbers.begin(), 0.0));
+}
+
+double distance(std::vector<double> numbers, const std::vector<double>& others) {
+  std::transform(numbers.begin(), numbers.end(), others.begin(), numbers.begin(), std::minus<>());
+  return norm(numbers);
+}
+
+double norm_of_gradients(const std::map<std::string, std::vector<double>>& all) {
+  double squares = 0;
+  for (const auto& [name, numbers] : all)
+    if (name.starts_with("d/")) squares += std::inner_product(numbers.begin(), numbers.end(), numbers.begin(), 0.0);
+  return std::sqrt(squares);
+}
 }  // namespace
 
 bool StepCheck::passed() const {
@@ -76,8 +95,13 @@ StepCheck check_step(Trainer& trainer, const data::Batch& batch) {
   const auto theirs = expected(trainer, batch, graph, small ? engine::Backend::reference : engine::Backend::fast);
   StepCheck check;
   check.against = small ? "the textbook in f64" : "direct algorithms, nothing fused, reused or side by side";
+  check.bf16 = trainer.options().programs.precision == engine::Precision::bf16;
   for (const engine::Task& task : program.tasks()) check.winograd |= task.candidate == "winograd";
-  for (const auto& [name, numbers] : theirs) check.errors[name] = engine::relative_error(ours.at(name), numbers);
+  const double least = check.bf16 ? kBf16Floor * norm_of_gradients(theirs) : 0;
+  for (const auto& [name, numbers] : theirs) {
+    const double error = engine::relative_error(ours.at(name), numbers);
+    check.errors[name] = name.starts_with("d/") && norm(numbers) < least ? distance(ours.at(name), numbers) / least : error;
+  }
   return check;
 }
 }  // namespace autodidact::train

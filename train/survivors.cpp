@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/bf16.hpp"
+
 namespace autodidact::train {
 using engine::Place, engine::Program, engine::Region, engine::Shape, engine::Task, engine::TensorType;
 
@@ -71,7 +73,8 @@ class Account {
   std::map<std::string, Produced> produced_;
 };
 
-std::vector<double> plain(const float* data, const TensorType& type) {
+template <class T>
+std::vector<double> plain(const T* data, const TensorType& type) {
   std::vector<double> numbers(static_cast<std::size_t>(type.shape.count()));
   if (type.shape.rank() != 4) {
     std::copy_n(data, numbers.size(), numbers.begin());
@@ -82,7 +85,7 @@ std::vector<double> plain(const float* data, const TensorType& type) {
   for (std::int64_t n = 0; n < type.shape[0]; ++n)
     for (std::int64_t c = 0; c < type.shape[1]; ++c)
       for (std::int64_t p = 0; p < pixels; ++p)
-        numbers[i++] = data[((n * type.channel_blocks() + c / b) * pixels + p) * b + c % b];
+        numbers[i++] = static_cast<double>(data[((n * type.channel_blocks() + c / b) * pixels + p) * b + c % b]);
   return numbers;
 }
 }  // namespace
@@ -90,9 +93,12 @@ std::vector<double> plain(const float* data, const TensorType& type) {
 std::vector<Survivor> survivors(const Program& program, const engine::Graph& graph, const engine::Arena& arena) {
   std::vector<Survivor> found;
   for (const auto& [name, produced] : Account(program, graph).survivors()) {
-    if (produced.type.dtype != engine::DType::f32) continue;
-    const auto* data = reinterpret_cast<const float*>(arena.data() + produced.writing.begin);
-    found.push_back({"value/" + name, produced.type.shape, plain(data, produced.type)});
+    const TensorType& type = produced.type;
+    if (type.dtype != engine::DType::f32 && type.dtype != engine::DType::bf16) continue;
+    engine::with_element(type.dtype, [&](auto t) {
+      const auto* data = reinterpret_cast<const decltype(t)*>(arena.data() + produced.writing.begin);
+      found.push_back({"value/" + name, type.shape, plain(data, type)});
+    });
   }
   return found;
 }

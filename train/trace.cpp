@@ -64,6 +64,7 @@ class TracedStep {
   engine::CompileOptions compile_options() const {
     engine::CompileOptions compile;
     compile.backend = options_.backend;
+    compile.precision = options_.precision;
     compile.choose = options_.choose;
     compile.reuse = options_.as_trained;
     if (options_.as_trained) compile.recompute = options_.recompute;

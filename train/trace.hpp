@@ -41,6 +41,7 @@ struct TraceOptions {
   double learning_rate = 0.1;
   engine::Choose choose = engine::Choose::direct;
   engine::Backend backend = engine::Backend::fast;
+  engine::Precision precision = engine::Precision::f32;  // of the fast backend
   engine::Recompute recompute = engine::Recompute::automatic;  // as_trained only
   bool as_trained = false;                                     // Backend::fast only
 };

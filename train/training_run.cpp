@@ -17,6 +17,7 @@
 #include "train/interruption.hpp"
 #include "train/metrics_log.hpp"
 #include "train/plan_choices.hpp"
+#include "train/precision.hpp"
 #include "train/progress.hpp"
 #include "train/resume.hpp"
 #include "train/stretch.hpp"
@@ -44,6 +45,7 @@ class Run {
         trainer_(with_choices(options.trainer, lanes), lanes) {
     state_.data = data::fingerprint(*source.train);
     state_.machine = machine_and_threads(lanes);
+    state_.precision = name_of(trainer_.options().programs.precision);
     state_.config = options.config_text;
     make_loaders(source);
     if (!options.init_from.empty() && !resumed_) initialise_from_file();
@@ -86,9 +88,13 @@ class Run {
     return checkpoint;
   }
 
-  TrainerOptions with_choices(TrainerOptions trainer, const engine::Lanes& lanes) const {
+  TrainerOptions with_choices(TrainerOptions trainer, engine::Lanes& lanes) const {
     if (resumed_ && resumed_->state.machine == machine_and_threads(lanes)) trainer.programs.prefer = lines_of(resumed_->state.choices);
-    return trainer;
+    if (resumed_ && trainer.programs.find_precision) {  // as it was found when the run began
+      trainer.programs.find_precision = false;
+      if (resumed_->state.precision == "bf16") trainer.programs.precision = engine::Precision::bf16;
+    }
+    return with_precision(std::move(trainer), static_cast<std::int64_t>(options_.batch), engine::Mode::train, lanes);
   }
 
   // To the step after which the checkpoint was written.
@@ -104,6 +110,7 @@ class Run {
     RunState now = before;
     now.data = std::move(state_.data);
     now.machine = std::move(state_.machine);
+    now.precision = std::move(state_.precision);
     now.config = std::move(state_.config);
     now.choices = std::move(state_.choices);
     state_ = std::move(now);

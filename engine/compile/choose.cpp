@@ -44,6 +44,7 @@ class Chooser {
     Query query{node};
     query.pass = step.pass;
     query.mode = draft_.options.mode;
+    query.precision = draft_.options.precision;
     query.threads = threads_of(draft_, lane_of(draft_, node));
     query.ranks = draft_.options.communicator->size();
     query.only_direct = draft_.options.choose == Choose::direct;
@@ -75,7 +76,10 @@ class Chooser {
                 ? type->format.block
                 : Query::kChannelsLast);
     for (const std::int64_t block : draft_.options.blocks) add(block);
-    if (draft_.options.blocks.empty()) add(onednn::preferred_block());
+    if (!draft_.options.blocks.empty()) return blocks;
+    add(onednn::preferred_block());
+    // Kernels for matrices (AMX) want channels last, the others blocks.
+    if (draft_.options.precision == Precision::bf16) add(Query::kChannelsLast);
     return blocks;
   }
 

@@ -1,6 +1,11 @@
 #include "engine/compile/compile.hpp"
 
+#include <fmt/format.h>
+
+#include <stdexcept>
+
 #include "engine/compile/draft.hpp"
+#include "engine/onednn.hpp"
 
 namespace autodidact::engine {
 namespace {
@@ -51,7 +56,14 @@ Program finish(Draft& draft) {
 }
 }  // namespace
 
+void require_bf16() {
+  if (!onednn::has_bf16())
+    throw std::invalid_argument(fmt::format("this CPU cannot compute in bf16: oneDNN {} sees {} here and needs AVX-512; --precision f32 or "
+                                            "auto does without", onednn::version(), onednn::isa()));
+}
+
 Program compile(const Graph& graph, const CompileOptions& options, Lanes& lanes) {
+  if (options.backend == Backend::fast && options.precision == Precision::bf16) require_bf16();
   Graph wanted = compile_passes::cut(graph, options);
   if (options.backend == Backend::fast) wanted = compile_passes::fuse(wanted, options);
   Draft draft{.options = options, .lanes = lanes, .graph = std::move(wanted)};

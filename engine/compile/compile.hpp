@@ -17,7 +17,7 @@
 
 namespace autodidact::engine {
 
-// fast: f32 with oneDNN and our kernels. reference: the textbook loops of ops/reference in f64, list order, nothing fused or
+// fast: oneDNN and our kernels. reference: the textbook loops of ops/reference in f64, list order, nothing fused or
 // reused.
 enum class Backend : std::uint8_t { fast, reference };
 
@@ -33,6 +33,9 @@ enum class Recompute : std::uint8_t { none, automatic, stage };
 
 struct CompileOptions {
   Backend backend = Backend::fast;
+  // Of the fast backend. bf16: planes and their gradients in bf16 (engine/shape.hpp, storage); what the caller reads and writes, what
+  // is learned, statistics, losses and every sum stay f32 or wider.
+  Precision precision = Precision::f32;
   Mode mode = Mode::train;
   Choose choose = Choose::measure;
   bool gradients = true;  // of the graph's loss, for every parameter that it depends on
@@ -62,6 +65,9 @@ struct CompileOptions {
   Communicator* communicator = &alone();
 };
 
-// Throws std::invalid_argument for what the caller got wrong (names, a loss that is no scalar).
+// Throws std::invalid_argument, in one sentence, where oneDNN computes nothing in bf16.
+void require_bf16();
+
+// Throws std::invalid_argument for what the caller got wrong (names, a loss that is no scalar, bf16 on a CPU that oneDNN has none for).
 Program compile(const Graph& graph, const CompileOptions& options, Lanes& lanes);
 }  // namespace autodidact::engine

@@ -22,14 +22,16 @@ std::string key_of(const Query& query, const Candidate& candidate) {
   for (const Shape& shape : query.inputs) key += shape.text();
   for (const bool needed : query.needs_gradient) key += needed && query.pass != Pass::forward ? '1' : '0';
   for (const OperandType& type : candidate.types)
-    key += fmt::format(" {}{}{}", static_cast<int>(type.operand.kind), type.operand.index,
-                       type.type.layout_text());
+    key += fmt::format(" {}{}{}{}", static_cast<int>(type.operand.kind), type.operand.index, type.type.layout_text(),
+                       type.type.dtype == DType::bf16 ? " bf16" : "");
   return key;
 }
 
 // How far the results of two candidates may be apart, ‖a − b‖ / ‖b‖: Winograd's rounding in f32 is below 1e-4; what is wrong is off by
 // more than a hundredth.
 constexpr double kAgreement = 2e-3;
+// Two sums of the same products that fall on either side of a tie are rounded to neighbours, 2^-8 apart, at most in every number.
+constexpr double kAgreementBf16 = 1.0 / 256;
 
 struct Result {
   std::size_t candidate;
@@ -49,12 +51,12 @@ double disagreement(const std::vector<float>& results, const std::vector<float>&
 }
 
 // The result that most others agree with; among equals a direct one, then the first.
-const Result& most_agreed(const std::vector<Result>& results, const std::vector<Candidate>& candidates) {
+const Result& most_agreed(const std::vector<Result>& results, const std::vector<Candidate>& candidates, double agreement) {
   const Result* best = &results.front();
   std::pair<std::ptrdiff_t, bool> best_rank{-1, false};
   for (const Result& result : results) {
     const auto agreeing = std::count_if(results.begin(), results.end(), [&](const Result& other) {
-      return disagreement(other.numbers, result.numbers) <= kAgreement;
+      return disagreement(other.numbers, result.numbers) <= agreement;
     });
     const std::pair rank{agreeing, candidates[result.candidate].id == "direct"};
     if (rank > best_rank) {
@@ -82,7 +84,7 @@ TensorType operand_type(const Query& query, const Candidate& candidate,
   const bool of_output = operand.kind == Kind::output || operand.kind == Kind::d_output;
   const Role role = of_output ? query.node.op->output_role(operand.index)
                               : query.node.op->inputs()[index].role;
-  return {of_output ? query.outputs[index] : query.inputs[index], storage(role, query.precision), {}};
+  return {of_output ? query.outputs[index] : query.inputs[index], storage(role, Precision::f32, 0), {}};
 }
 
 std::vector<double> measure(const Query& query, const std::vector<Candidate>& candidates,
@@ -105,10 +107,11 @@ std::vector<double> measure(const Query& query, const std::vector<Candidate>& ca
     timings().add(key, ms.back());
   }
   if (fresh.size() < 2) return ms;
-  const Result& standard = most_agreed(fresh, candidates);
+  const double agreement = query.precision == Precision::bf16 ? kAgreementBf16 : kAgreement;
+  const Result& standard = most_agreed(fresh, candidates, agreement);
   for (const Result& result : fresh) {
     const double error = disagreement(result.numbers, standard.numbers);
-    if (error <= kAgreement) continue;
+    if (error <= agreement) continue;
     ms[result.candidate] = Timings::kDropped;
     timings().drop(key_of(query, candidates[result.candidate]));
     dropped.push_back(sentence(query, candidates[result.candidate],

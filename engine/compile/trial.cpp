@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "engine/bf16.hpp"
 #include "engine/program.hpp"
 
 namespace autodidact::engine::compile_passes {
@@ -19,7 +20,8 @@ Arena& playground() {
 constexpr std::int64_t kPattern = 61;
 float pattern(std::int64_t i) { return 0.01F * static_cast<float>(i * 37 % kPattern) - 0.3F; }
 
-void fill(const TensorType& type, float* to, Lane& lane) {
+template <class T>
+void fill(const TensorType& type, T* to, Lane& lane) {
   static const std::vector<float> table = [] {
     std::vector<float> numbers(2 * kPattern);
     for (std::int64_t i = 0; i < 2 * kPattern; ++i) numbers[static_cast<std::size_t>(i)] = pattern(i);
@@ -35,12 +37,13 @@ void fill(const TensorType& type, float* to, Lane& lane) {
       for (std::int64_t pixel = 0; pixel < pixels; ++pixel)
         for (std::int64_t l = 0, c = plane % blocks * b; l < b; ++l, ++c)
           to[(plane * pixels + pixel) * b + l] =
-              c < type.shape[1] ? table[static_cast<std::size_t>((plane / blocks * 7 + c * 3 + pixel * 5) % kPattern)] : 0.0F;
+              c < type.shape[1] ? T(table[static_cast<std::size_t>((plane / blocks * 7 + c * 3 + pixel * 5) % kPattern)]) : T(0.0F);
   });
 }
 
 // Some numbers of a result, the same ones whatever its layout.
-std::vector<float> sample(const TensorType& type, const float* from) {
+template <class T>
+std::vector<float> sample(const TensorType& type, const T* from) {
   constexpr std::int64_t kSamples = 4096;
   const std::int64_t count = type.shape.count();
   std::vector<float> numbers;
@@ -56,6 +59,7 @@ std::vector<float> sample(const TensorType& type, const float* from) {
   return numbers;
 }
 
+bool of_numbers(const TensorType& type) { return type.dtype == DType::f32 || type.dtype == DType::bf16; }
 
 template <class T = void>
 T* at(std::size_t offset) {
@@ -95,8 +99,8 @@ Trial::Trial(const Query& query, const Candidate& candidate, const std::vector<T
     : lane_(lane), emission_(emitted(candidate)), layout_(query, candidate, keeps, emission_) {
   playground().reserve(layout_.bytes());
   for (const auto& [operand, place] : layout_.places())
-    if (place.type.dtype == DType::f32) {
-      fill(place.type, at<float>(place.offset), lane);
+    if (of_numbers(place.type)) {
+      with_element(place.type.dtype, [&](auto t) { fill(place.type, at<decltype(t)>(place.offset), lane); });
       // A variance is positive.
       if (operand.kind == Operand::Kind::input && query.node.op->inputs()[static_cast<std::size_t>(operand.index)].role == Role::statistic)
         for (std::int64_t i = 0; i < place.type.elements(); ++i) at<float>(place.offset)[i] += 1;
@@ -117,8 +121,9 @@ std::vector<float> Trial::results() const {
   std::vector<float> numbers;
   for (const auto& [operand, place] : layout_.places()) {
     const bool result = operand.kind == Operand::Kind::output || operand.kind == Operand::Kind::d_input;
-    if (!result || !written(operand) || place.type.dtype != DType::f32) continue;
-    const std::vector<float> some = sample(place.type, at<float>(place.offset));
+    if (!result || !written(operand) || !of_numbers(place.type)) continue;
+    const std::vector<float> some =
+        with_element(place.type.dtype, [&](auto t) { return sample(place.type, at<const decltype(t)>(place.offset)); });
     numbers.insert(numbers.end(), some.begin(), some.end());
   }
   return numbers;

@@ -15,9 +15,12 @@ DType number_type(const Draft& draft) {
   return draft.options.backend == Backend::reference ? DType::f64 : DType::f32;
 }
 
-Precision precision_of(const Draft& draft) {
+// What the caller reads and writes, and what the engine adds up for him, is never bf16: only candidates ask for that.
+Precision plain_precision(const Draft& draft) {
   return draft.options.backend == Backend::reference ? Precision::reference_f64 : Precision::f32;
 }
+
+std::string type_text(const TensorType& type) { return fmt::format("{} {}", name_of(type.dtype), type.layout_text()); }
 }  // namespace
 
 Wiring::Wiring(Draft& draft)
@@ -58,7 +61,7 @@ Wiring::Wiring(Draft& draft)
 
 TensorType Wiring::plain_type(ValueId id) const {
   const Value& value = draft_.graph.value(id);
-  return {value.shape, storage(value.role, precision_of(draft_)), {}};
+  return {value.shape, storage(value.role, plain_precision(draft_), value.shape.rank()), {}};
 }
 
 // What a caller gives lies plain, but for a fed value of which the options say otherwise.
@@ -119,7 +122,7 @@ std::size_t Wiring::reorder_bytes(const Step& step, const Query& query,
     const auto index = static_cast<std::size_t>(wanted.operand.index);
     if (wanted.operand.kind == Operand::Kind::input &&
         differs(base(node.inputs[index]), wanted.type) &&
-        !copies_.contains({base(node.inputs[index]), {wanted.type.format.block, lane_of(draft_, node)}}))
+        !copies_.contains({base(node.inputs[index]), wanted.type, lane_of(draft_, node)}))
       bytes += wanted.type.bytes();
     if (wanted.operand.kind == Operand::Kind::d_output)
       for (const int buffer : gradients_[static_cast<std::size_t>(node.outputs[index].index)])
@@ -141,7 +144,7 @@ Task Wiring::describe(const Node& node, Pass pass, std::string suffix, int lane)
 
 int Wiring::reordered(int buffer, const TensorType& type, int lane) {
   if (draft_.buffers[static_cast<std::size_t>(buffer)].type == type) return buffer;
-  const auto key = std::make_pair(buffer, std::make_pair(type.format.block, lane));
+  const std::tuple key(buffer, type, lane);
   if (const auto found = copies_.find(key); found != copies_.end()) return found->second;
   const TensorType from = draft_.buffers[static_cast<std::size_t>(buffer)].type;
   const std::string name = draft_.buffers[static_cast<std::size_t>(buffer)].name;
@@ -152,7 +155,8 @@ int Wiring::reordered(int buffer, const TensorType& type, int lane) {
   task.task.exit = lane;
   task.task.threads = threads_of(draft_, lane);
   task.task.candidate = "reorder";
-  task.task.implementation = from.layout_text() + " to " + type.layout_text();
+  const bool converts = from.dtype != type.dtype;
+  task.task.implementation = converts ? type_text(from) + " to " + type_text(type) : from.layout_text() + " to " + type.layout_text();
   task.task.kernel = [primitive = onednn::make_reorder(from, type)](Lane&, const Arguments& a) {
     primitive.execute({a.read(0), a.write(0)}, nullptr);
   };

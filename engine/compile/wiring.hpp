@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "engine/compile/draft.hpp"
@@ -82,7 +83,7 @@ class Wiring {
   std::vector<int> base_;                      // per value: buffer, -1 before it is produced
   std::vector<std::vector<int>> gradients_;    // per value: summands
   std::vector<int> writers_;                   // per value: how many steps write its gradient
-  std::map<std::pair<int, std::pair<std::int64_t, int>>, int> copies_;  // (buffer, (block, lane)) → reordered buffer
+  std::map<std::tuple<int, TensorType, int>, int> copies_;  // (buffer, type, lane) → reordered buffer
   std::vector<Chosen> chosen_;                 // per node
   std::vector<bool> private_;                  // per value: read in the lane that makes it only, and not by the caller
   std::vector<bool> dropped_;                  // per value: not kept for backward, and not yet made again

@@ -93,6 +93,24 @@ TEST_CASE("convolution: wide groups of narrow ones are the reference, and a filt
   }
 }
 
+TEST_CASE("convolution: a product of matrices is the reference, in f32 and in bf16, and a lost term and a wrong window are caught") {
+  const Shape planes{2, 24, 7, 6};
+  const auto as_product = [&](const Shape& w, const ConvolutionGeometry& geometry, const char* id) {
+    auto layer = convolution(planes, w, geometry);
+    layer.prefer = {id};
+    layer.blocks = {0};
+    CHECK(testing::worst(testing::fast_errors(layer)) <= testing::kF32Tolerance);
+    testing::check_mutants(layer, {}, {"convolution.fast.matmul"}, testing::kF32Tolerance);
+    if (geometry.pad_w > 0) testing::check_mutants(layer, {}, {"convolution.fast.windows"}, testing::kF32Tolerance);
+  };
+  as_product({40, 24, 1, 1}, {}, "matmul");
+  as_product({20, 24, 1, 1}, {.stride_h = 2, .stride_w = 2}, "im2col");
+  as_product({20, 24, 3, 3}, {.pad_h = 1, .pad_w = 1}, "im2col");
+  as_product({20, 24, 3, 2}, {.pad_h = 0, .pad_w = 1}, "im2col");
+  as_product({20, 24, 3, 3}, {.stride_h = 2, .stride_w = 1, .pad_h = 1, .pad_w = 1}, "im2col");
+  as_product({16, 24, 3, 3}, {.pad_h = 2, .pad_w = 2, .dilation_h = 2, .dilation_w = 2}, "im2col");
+}
+
 TEST_CASE("convolution: it is linear in x and in w, so dx.x = dw.w") {
   for (const auto backend : {engine::Backend::reference, engine::Backend::fast})
     for (auto& layer : layers()) {

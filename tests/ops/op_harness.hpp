@@ -9,10 +9,12 @@
 namespace autodidact::testing {
 
 using OpCase = engine::CheckCase;
-using engine::fast_errors;
 using engine::finite_difference_error;
 using engine::run;
 using engine::worst;
+
+// Of the fast path in f32. A CHECK sees to it that in bf16 they are at most kBf16Tolerance, where the CPU has it.
+std::map<std::string, double> fast_errors(const OpCase& op);
 
 // Each mutant must push the error above `tolerance`; CHECKs name the one that survives. Reference mutants are looked for by
 // finite differences, fast mutants by comparison with the reference.
@@ -21,4 +23,7 @@ void check_mutants(const OpCase& op, const std::vector<std::string>& reference_m
 
 inline constexpr double kSmoothTolerance = 1e-7;  // finite differences in f64 where the op is smooth
 inline constexpr double kF32Tolerance = 1e-5;     // sums of ≤ 1e4 f32 products, rounded at 6e-8 each
+// A number that is written in bf16 is rounded by at most 2^-9 of it. On its way from its inputs, which bf16 has, a result is rounded
+// twice at most: dx of a batch norm is made from the dz that was written, a folded weight is rounded before it is used.
+inline constexpr double kBf16Tolerance = 1.0 / 256;
 }  // namespace autodidact::testing

@@ -1,0 +1,27 @@
+// train/random_batch.hpp: a batch of random images in memory, to time steps with. Normal pixels, always the same.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "data/loader.hpp"
+#include "engine/random.hpp"
+#include "model/network.hpp"
+
+namespace autodidact::train {
+
+class RandomBatch {
+ public:
+  RandomBatch(const model::NetworkOptions& network, std::int64_t count) {
+    engine::Random random(1, engine::Purpose::probe);
+    images_.resize(static_cast<std::size_t>(count * network.channels * network.image_height * network.image_width));
+    labels_.resize(static_cast<std::size_t>(count));
+    for (float& pixel : images_) pixel = static_cast<float>(random.normal());
+    for (std::size_t i = 0; i < labels_.size(); ++i) labels_[i] = static_cast<std::int32_t>(i % static_cast<std::size_t>(network.classes));
+  }
+  data::Batch batch() const { return {.images = images_, .labels = labels_, .count = labels_.size()}; }
+
+ private:
+  std::vector<float> images_;
+  std::vector<std::int32_t> labels_;
+};
+}  // namespace autodidact::train
