@@ -97,10 +97,10 @@ TEST_CASE("step options: info accounts for what they keep, and micro-batches nee
     CHECK(all.at(part).get<double>() >= plain.at("values").get<double>());
   }
   // Not a quarter: scratch for gradients of weights, much of it in a network this small, does not shrink.
-  CHECK(all.at("arena").get<double>() * 1.5 < plain.at("arena").get<double>());
+  CHECK(all.at("arena").get<double>() * 1.3 < plain.at("arena").get<double>());
   double sum = 0;
   for (const auto& [part, bytes] : all.items())
-    if (part != "model" && part != "batch" && part != "parameters" && part != "total") sum += bytes.get<double>();
+    if (part != "model" && part != "batch" && part != "precision" && part != "parameters" && part != "total") sum += bytes.get<double>();
   CHECK(sum == all.at("total").get<double>());
 }
 
