@@ -130,7 +130,7 @@ engine::Program& Trainer::infer(const data::Batch& batch, bool checked) {
 }
 
 ExitAccuracies Trainer::evaluate(data::Loader& loader, Confusion* confusion) {
-  Tally tally(options_.ensemble);
+  Tally tally;  // of all four exits, also where another ensemble is counted in training
   bool first = true;
   while (const data::Batch* batch = loader.next()) tally.add(infer(*batch, std::exchange(first, false)), batch->labels, confusion);
   return tally.accuracies();

@@ -39,7 +39,8 @@ TEST_CASE("--precision: plan and bench say in what the step computes") {
   CHECK(json["precision"] == "bf16");
   CHECK(json["check"]["tolerance"].get<double>() > 0.1);
   int planes = 0;
-  for (const Json& task : Json::parse(run("plan" + network).out)["tasks"]) planes += task["type"] == "bf16";
+  const Json plan = Json::parse(run("plan" + network).out);
+  for (const Json& task : plan["tasks"]) planes += task["type"] == "bf16";
   CHECK(planes > 50);
 }
 
@@ -61,7 +62,8 @@ TEST_CASE("gradcheck --precision bf16 proves every op at the accuracy of bf16, a
   INFO(checked.err);
   REQUIRE(checked.status == 0);
   double rounded = 0;
-  for (const Json& one : Json::parse(checked.out)["cases"])
+  const Json result = Json::parse(checked.out);
+  for (const Json& one : result["cases"])
     if (one["op"] == "convolution") rounded = std::max(rounded, one["fast"].get<double>());
   CHECK(rounded > 1e-4);  // f32 would show 1e-7
   check_failure(run("gradcheck --network --precision bf16"), 2, {"is for ops", "bench step --check"});
