@@ -51,7 +51,7 @@ void write_with_state(const std::filesystem::path& path, std::string_view state)
   const std::span<const float> two(numbers), one = two.first(1);
   std::vector<TensorView> tensors{view_of<float>("values/w", {2}, two), view_of<float>("momentum/w", {2}, two), view_of<float>("states/s", {1}, one)};
   for (const char* name : {"config", "metrics", "choices", "timings"}) tensors.push_back(view_of<std::uint8_t>(name, {0}, {}));
-  write_sealed_safetensors(path, {{"format", "autodidact checkpoint 1"}, {"state", std::string(state)}}, tensors);
+  write_sealed_safetensors(path, {{"format", "autodidact checkpoint 2"}, {"state", std::string(state)}}, tensors);
 }
 }  // namespace
 
