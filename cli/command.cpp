@@ -14,7 +14,7 @@
 
 #include "train/atomic_file.hpp"
 #include "train/errors.hpp"
-#include "train/one_line.hpp"
+#include "data/one_line.hpp"
 
 namespace autodidact::cli {
 namespace {
@@ -59,7 +59,7 @@ class TomlReader : public CLI::ConfigTOML {
 
 // CLI11's words, but where they would not be understood.
 std::string sentence_of(const CLI::ParseError& error) {
-  const std::string text = train::one_line(error.what());  // it quotes files
+  const std::string text = data::one_line(error.what());  // it quotes files
   const std::size_t twice = text.find(": At Most 1 required but received");
   return twice == std::string::npos ? text : text.substr(0, twice) + " is given more than once";
 }

@@ -11,7 +11,7 @@
 #include "cli/command.hpp"
 #include "data/error.hpp"
 #include "train/errors.hpp"
-#include "train/one_line.hpp"
+#include "data/one_line.hpp"
 
 namespace autodidact::cli {
 namespace {
@@ -40,7 +40,7 @@ const Command& find_command(const std::string& name) {
 
 int fail(int code, const char* sentence) {
   // It may quote what a user or a file said. fputs does not throw where stderr is closed.
-  std::fputs(fmt::format("autodidact: {}\n", train::one_line(sentence, kLongestSentence)).c_str(), stderr);
+  std::fputs(fmt::format("autodidact: {}\n", data::one_line(sentence, kLongestSentence)).c_str(), stderr);
   return code;
 }
 

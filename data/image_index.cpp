@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "data/error.hpp"
+#include "data/one_line.hpp"
 #include "engine/threads.hpp"
 
 namespace autodidact::data {
@@ -90,25 +91,17 @@ void in_parallel(std::size_t count, const std::function<void(std::size_t)>& work
   if (failure) std::rethrow_exception(failure);
 }
 
-// Names come from outside: nothing in them shall steer a terminal.
-std::string printable(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = '?';
-  }
-  return text;
-}
-
 void report(const std::string& place, const std::vector<std::string>& bad, std::size_t good,
             const IndexOptions& options) {
   if (bad.empty()) return;
   if (options.on_bad == OnBad::stop) {
     throw DataError(fmt::format("{} ({} damaged so far; --on-bad skip leaves them out)",
-                                printable(bad.front()), bad.size()));
+                                one_line(bad.front()), bad.size()));
   }
   options.say(fmt::format("{}: {} of {} images are damaged and left out\n", place, bad.size(),
                           bad.size() + good));
   for (std::size_t i = 0; i < std::min(kNamed, bad.size()); ++i)
-    options.say(fmt::format("  {}\n", printable(bad[i])));
+    options.say(fmt::format("  {}\n", one_line(bad[i])));
   if (bad.size() > kNamed) options.say(fmt::format("  and {} more\n", bad.size() - kNamed));
 }
 

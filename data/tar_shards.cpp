@@ -16,6 +16,7 @@
 #include "data/error.hpp"
 #include "data/file.hpp"
 #include "data/image_file.hpp"
+#include "data/one_line.hpp"
 
 namespace autodidact::data {
 namespace fs = std::filesystem;
@@ -103,11 +104,13 @@ class Shard {
     std::string fault;  // why it cannot be used
   };
 
+  // It quotes names that the shard has.
+  void note_bad(std::string_view sentence) { file_.bad.push_back(one_line(sentence)); }
+
   void damage() {
     const char* reason = archive_error_string(reader_.get());
-    file_.bad.push_back(fmt::format("{}: damaged tar, or a compressed one, after {}: {}", path_,
-                                    last_.empty() ? "its beginning" : last_,
-                                    reason ? reason : "unknown reason"));
+    note_bad(fmt::format("{}: damaged tar, or a compressed one, after {}: {}", path_,
+                         last_.empty() ? "its beginning" : last_, reason ? reason : "unknown reason"));
   }
 
   // False: the shard ends within this member.
@@ -126,7 +129,7 @@ class Shard {
     const auto offset = static_cast<std::uint64_t>(archive_filter_bytes(reader_.get(), 0));
     const la_int64_t size = archive_entry_size(entry);
     if (size < 0 || offset > bytes_ || static_cast<std::uint64_t>(size) > bytes_ - offset) {
-      file_.bad.push_back(fmt::format("{}: ends within {}", path_, name));
+      note_bad(fmt::format("{}: ends within {}", path_, name));
       sample_ = {};
       return false;
     }
@@ -174,7 +177,7 @@ class Shard {
     if (!has_label) fault = "has no .cls";
     if (!has_image) fault = "has no .jpg, .jpeg or .png";
     if (!fault.empty()) {
-      file_.bad.push_back(fmt::format("{}: {} {}", path_, sample.key, fault));
+      note_bad(fmt::format("{}: {} {}", path_, sample.key, fault));
       return;
     }
     const std::vector<std::uint8_t> bytes = read_part(path_, sample.offset, sample.bytes);
@@ -184,7 +187,7 @@ class Shard {
       file_.images.push_back(
           {sample.offset, sample.bytes, sample.label, shape.height, shape.width, sample.key});
     } catch (const DataError& error) {
-      file_.bad.emplace_back(error.what());
+      note_bad(error.what());
     }
   }
 

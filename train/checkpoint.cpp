@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "train/errors.hpp"
-#include "train/one_line.hpp"
+#include "data/one_line.hpp"
 #include "train/strict_json.hpp"
 
 namespace autodidact::train {
@@ -196,7 +196,7 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
   try {
     checkpoint.state = state_from(checkpoint.file.metadata.at("state"));
   } catch (const json::exception& error) {
-    throw FileFormatError(fmt::format("{}: its state cannot be understood: {}", path.string(), one_line(error.what())));
+    throw FileFormatError(fmt::format("{}: its state cannot be understood: {}", path.string(), data::one_line(error.what())));
   } catch (const std::invalid_argument& error) {
     throw FileFormatError(fmt::format("{}: its state {}", path.string(), error.what()));
   }

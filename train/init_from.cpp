@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "train/errors.hpp"
-#include "train/one_line.hpp"
+#include "data/one_line.hpp"
 
 namespace autodidact::train {
 namespace {
@@ -16,7 +16,7 @@ constexpr std::size_t kNamesShown = 6;
 // Names that only the file has may be anything.
 std::vector<std::string> quoted(const std::vector<std::string>& names) {
   std::vector<std::string> result(names.size());
-  std::transform(names.begin(), names.end(), result.begin(), in_quotes);
+  std::transform(names.begin(), names.end(), result.begin(), data::in_quotes);
   return result;
 }
 

@@ -16,7 +16,7 @@
 #include "train/atomic_file.hpp"
 #include "train/errors.hpp"
 #include "train/machine.hpp"
-#include "train/one_line.hpp"
+#include "data/one_line.hpp"
 
 namespace autodidact::train {
 namespace {
@@ -40,7 +40,7 @@ bool parse_line(const std::string& line, std::map<std::string, double>& entries)
 std::string parse(std::istream& file, std::map<std::string, double>& entries) {
   std::string line, body;
   if (!std::getline(file, line) || line != kFirstLine) return "it is not a file of timings";
-  if (!std::getline(file, line) || line != machine_text()) return fmt::format("it was measured on another machine: {}", one_line(line, 200));
+  if (!std::getline(file, line) || line != machine_text()) return fmt::format("it was measured on another machine: {}", data::one_line(line, 200));
   while (std::getline(file, line)) {
     if (line == fmt::format("end {} {}", entries.size(), hash_of(body))) return {};
     if (!parse_line(line, entries)) break;

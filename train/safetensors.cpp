@@ -17,7 +17,7 @@
 
 #include "train/atomic_file.hpp"
 #include "train/errors.hpp"
-#include "train/one_line.hpp"
+#include "data/one_line.hpp"
 #include "train/safetensors_header.hpp"
 
 namespace autodidact::train {
@@ -179,11 +179,11 @@ const TensorRecord* SafetensorsFile::find(std::string_view name) const {
 const TensorRecord& SafetensorsFile::require(std::string_view name, FileType type) const {
   const TensorRecord* tensor = find(name);
   if (tensor == nullptr) {
-    throw FileFormatError(fmt::format("{} has no tensor {}", path.string(), in_quotes(name)));
+    throw FileFormatError(fmt::format("{} has no tensor {}", path.string(), data::in_quotes(name)));
   }
   if (tensor->type != type) {
     throw FileFormatError(fmt::format("{}: tensor {} is {}, expected {}", path.string(),
-                                      in_quotes(name), file_type_name(tensor->type),
+                                      data::in_quotes(name), file_type_name(tensor->type),
                                       file_type_name(type)));
   }
   return *tensor;
@@ -194,7 +194,7 @@ const TensorRecord& SafetensorsFile::require(std::string_view name, FileType typ
   const TensorRecord& tensor = require(name, type);
   if (tensor.shape != shape) {
     throw FileFormatError(fmt::format("{}: tensor {} has shape {}, expected {}", path.string(),
-                                      in_quotes(name), shape_text(tensor.shape),
+                                      data::in_quotes(name), shape_text(tensor.shape),
                                       shape_text(shape)));
   }
   return tensor;

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "train/errors.hpp"
-#include "train/one_line.hpp"
+#include "data/one_line.hpp"
 #include "train/strict_json.hpp"
 
 namespace autodidact::train {
@@ -69,7 +69,7 @@ Metadata read_metadata(const json& entry) {
   Metadata metadata;
   for (const auto& [key, value] : entry.items()) {
     if (!value.is_string()) {
-      throw FileFormatError(fmt::format("its metadata {} is not a string", in_quotes(key)));
+      throw FileFormatError(fmt::format("its metadata {} is not a string", data::in_quotes(key)));
     }
     metadata[key] = value.get<std::string>();
   }
@@ -77,7 +77,7 @@ Metadata read_metadata(const json& entry) {
 }
 
 [[noreturn]] void refuse(const std::string& name, const std::string& why) {
-  throw FileFormatError(fmt::format("tensor {} {}", in_quotes(name), why));
+  throw FileFormatError(fmt::format("tensor {} {}", data::in_quotes(name), why));
 }
 
 FileType read_type(const std::string& name, const json& value) {
@@ -87,7 +87,7 @@ FileType read_type(const std::string& name, const json& value) {
                                 [&](const TypeRow& candidate) { return candidate.name == text; });
   if (row == kTypes.end()) {
     refuse(name, fmt::format("has dtype {}; known are F64, F32, F16, BF16, I64, I32 and U8",
-                             in_quotes(text)));
+                             data::in_quotes(text)));
   }
   return row->type;
 }

@@ -6,7 +6,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "train/one_line.hpp"
+#include "data/one_line.hpp"
 
 namespace autodidact::train {
 namespace {
@@ -33,7 +33,7 @@ class Guard {
         break;
       case json::parse_event_t::key:
         if (const auto& key = parsed.get_ref<const std::string&>(); !open_.back().keys.insert(key).second)
-          throw std::invalid_argument(fmt::format("has the key {} twice", in_quotes(key)));
+          throw std::invalid_argument(fmt::format("has the key {} twice", data::in_quotes(key)));
         break;
       case json::parse_event_t::value:
         if (!open_.empty() && open_.back().kind == Kind::array && ++open_.back().values > limits_.array)

@@ -14,7 +14,7 @@
 
 #include "model/recipe.hpp"
 #include "train/errors.hpp"
-#include "train/one_line.hpp"
+#include "data/one_line.hpp"
 #include "train/safetensors_header.hpp"
 #include "train/strict_json.hpp"
 
@@ -48,7 +48,7 @@ int read_int(const SafetensorsFile& file, const std::string& key) {
   } catch (const std::exception&) {
   }
   throw FileFormatError(fmt::format("{}: metadata {} must be a whole number, got {}",
-                                    file.path.string(), key, in_quotes(text)));
+                                    file.path.string(), key, data::in_quotes(text)));
 }
 
 // Empty where the text is, or where the key is not there.
@@ -68,7 +68,7 @@ std::vector<T> read_list(const SafetensorsFile& file, const std::string& key) {
   if (found == file.metadata.end()) return {};
   constexpr JsonLimits kLimits{.nesting = 1, .array = std::size_t{1} << 20};  // as many as there may be classes
   const auto refuse = [&](const std::string& why) {
-    throw FileFormatError(fmt::format("{}: metadata {}, which must be a JSON list, {}: {}", file.path.string(), key, why, in_quotes(found->second)));
+    throw FileFormatError(fmt::format("{}: metadata {}, which must be a JSON list, {}: {}", file.path.string(), key, why, data::in_quotes(found->second)));
   };
   std::vector<T> list;
   try {
@@ -131,7 +131,7 @@ void require_sensible(const SafetensorsFile& file, const ModelInfo& info) {
       if (stage < 2 || stage > 4) throw std::invalid_argument(fmt::format("stage {} cannot be dilated", stage));
     model::check(network_of(info));
   } catch (const std::invalid_argument& error) {
-    throw FileFormatError(fmt::format("{}: its metadata describe no network: {}", file.path.string(), one_line(error.what())));
+    throw FileFormatError(fmt::format("{}: its metadata describe no network: {}", file.path.string(), data::one_line(error.what())));
   }
   require_normalisation(file, info);
 }

@@ -7,7 +7,6 @@
 #include <string>
 
 #include "tests/train/scratch.hpp"
-#include "train/one_line.hpp"
 
 namespace {
 using namespace autodidact::train;
@@ -43,11 +42,4 @@ TEST_CASE("strict JSON: a whole number is one that the type holds") {
     CAPTURE(other);
     CHECK_FALSE(is_whole<std::int64_t>(other));
   }
-}
-
-TEST_CASE("text of unknown origin is one line of bounded length") {
-  CHECK(one_line("a\nb\x1b[2J\x7f ä") == "a\\u000ab\\u001b[2J\\u007f ä");
-  CHECK(one_line("abcdef", 3) == "abc…");
-  CHECK(in_quotes("a\"\n\xff") == "\"a\\\"\\n\\ufffd\"");
-  CHECK(in_quotes(std::string(1000, 'x')).size() == 202);
 }

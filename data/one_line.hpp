@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace autodidact::train {
+namespace autodidact::data {
 
 /// Control characters as \u000a, and at most so many bytes, then "…".
 std::string one_line(std::string_view text, std::size_t most = 1000);
@@ -13,4 +13,4 @@ std::string one_line(std::string_view text, std::size_t most = 1000);
 /// In quotes, everything but printable ASCII escaped as in JSON, and at most 200 bytes of it.
 std::string in_quotes(std::string_view text);
 
-}  // namespace autodidact::train
+}  // namespace autodidact::data

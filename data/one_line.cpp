@@ -1,11 +1,11 @@
-#include "train/one_line.hpp"
+#include "data/one_line.hpp"
 
 #include <fmt/format.h>
 
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-namespace autodidact::train {
+namespace autodidact::data {
 
 std::string one_line(std::string_view text, std::size_t most) {
   std::string line;
@@ -23,4 +23,4 @@ std::string in_quotes(std::string_view text) {
   return nlohmann::json(std::string(text.substr(0, kMost))).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }
 
-}  // namespace autodidact::train
+}  // namespace autodidact::data

@@ -1,0 +1,12 @@
+#include "data/one_line.hpp"
+
+#include <doctest/doctest.h>
+
+using autodidact::data::in_quotes, autodidact::data::one_line;
+
+TEST_CASE("text of unknown origin is one line of bounded length") {
+  CHECK(one_line("a\nb\x1b[2J\x7f ä") == "a\\u000ab\\u001b[2J\\u007f ä");
+  CHECK(one_line("abcdef", 3) == "abc…");
+  CHECK(in_quotes("a\"\n\xff") == "\"a\\\"\\n\\ufffd\"");
+  CHECK(in_quotes(std::string(1000, 'x')).size() == 202);
+}
