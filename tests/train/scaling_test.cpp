@@ -27,9 +27,10 @@ TEST_CASE("scaling: wide phases add up, of a split phase the slowest lane counts
 
 TEST_CASE("scaling: every task of a step is timed, and one thread is refused") {
   constexpr std::int64_t kBatch = 8;
-  const train::TrainerOptions options{.network = {.classes = 10, .image_height = 16, .image_width = 16, .width = 4},
-                                      .recipe = model::recipe_by_name("seed"),
-                                      .programs = {.choose = engine::Choose::fixed}};
+  train::TrainerOptions options;
+  options.network = {.classes = 10, .image_height = 16, .image_width = 16, .width = 4};
+  options.recipe = model::recipe_by_name("seed");
+  options.programs.choose = engine::Choose::fixed;
   engine::Random random(5, engine::Purpose::probe);
   std::vector<float> images(static_cast<std::size_t>(kBatch * 3 * 16 * 16));
   for (float& pixel : images) pixel = static_cast<float>(random.normal());
