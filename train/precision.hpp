@@ -1,7 +1,7 @@
 // train/precision.hpp: what --precision auto means: whichever of f32 and bf16 takes less time here, by trial.
 //
-// bf16 halves the memory traffic of planes, and with AMX its products are several times as fast as those of f32; without AMX they are
-// often slower, and Winograd is for f32 only. So nothing but a trial can tell: of two whole programs, each as fast as --choose makes it.
+// bf16 halves the memory traffic of planes, and with AMX its products are several times as fast as those of f32; without AMX it depends
+// on the network, for Winograd is for f32 only. So nothing but a trial can tell: of two whole programs, each as fast as --choose makes it.
 #pragma once
 #include <string>
 
