@@ -45,7 +45,7 @@ std::string summary_of(const RunRecord& run) {
                      known("data", ", on "), epochs, epochs == 1 ? "" : "s", counted(steps, "step"));
 }
 
-class Page {
+class Page : MarkupLines {
  public:
   Page(std::span<const RunRecord> runs, std::span<const Figure> early_exit)
       : runs_(runs), names_(names_of(runs)), early_exit_(early_exit) {}
@@ -77,12 +77,6 @@ class Page {
   }
 
  private:
-  template <typename... Args>
-  void put(fmt::format_string<Args...> format, Args&&... args) {
-    fmt::format_to(std::back_inserter(out_), format, std::forward<Args>(args)...);
-    out_ += '\n';
-  }
-
   void figure(const Figure& figure) {
     put("<figure>\n{}<figcaption>{}</figcaption>\n</figure>", line_chart_svg(figure.chart), escaped(figure.words));
   }
@@ -232,7 +226,6 @@ class Page {
   std::span<const RunRecord> runs_;
   std::vector<std::string> names_;
   std::span<const Figure> early_exit_;
-  std::string out_;
 };
 }  // namespace
 

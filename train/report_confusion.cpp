@@ -35,7 +35,7 @@ std::vector<Mistake> mistakes_of(const Confusion& confusion, std::size_t column,
 
 std::string column_name(std::size_t column) { return column == kExits ? "ensemble" : fmt::format("exit {}/{}", column + 1, kExits); }
 
-class Part {
+class Part : MarkupLines {
  public:
   explicit Part(const Confusion& confusion) : confusion_(confusion) {
     for (std::size_t column = 0; column < kColumns; ++column)
@@ -52,12 +52,6 @@ class Part {
   }
 
  private:
-  template <typename... Args>
-  void put(fmt::format_string<Args...> format, Args&&... args) {
-    fmt::format_to(std::back_inserter(out_), format, std::forward<Args>(args)...);
-    out_ += '\n';
-  }
-
   void maps() {
     const double worst = worst_share(confusion_);
     put("<p>Blue: right, the stronger the more of the row. Orange: wrong, the strongest being {:.1f} %. Numbers are per cent.</p>\n"
@@ -119,7 +113,6 @@ class Part {
 
   const Confusion& confusion_;
   std::vector<std::size_t> columns_;
-  std::string out_;
 };
 }  // namespace
 
