@@ -146,9 +146,9 @@ std::string App::suggestion(const Arguments& arguments) const {
 }
 
 // CLI11 would write a switch that has two names (--t2, --no-t2) and was not given as false, and so as given.
-void App::leave_out_unset_switches() {
+void App::set_unset_switches_configurable(bool configurable) {
   for (CLI::Option* option : app_.get_options())
-    if (option->count() == 0 && !option->get_fnames().empty()) option->configurable(false);
+    if (option->count() == 0 && !option->get_fnames().empty()) option->configurable(configurable);
 }
 
 std::string App::config_text() const {
@@ -160,6 +160,9 @@ std::string App::config_text() const {
 }
 
 void App::parse(const Arguments& arguments) {
+  set_unset_switches_configurable(false);
+  default_config_text_ = config_text();
+  set_unset_switches_configurable(true);
   try {
     Arguments reversed(arguments.rbegin(), arguments.rend());
     app_.parse(reversed);
@@ -173,7 +176,7 @@ void App::parse(const Arguments& arguments) {
                                             app_.get_name()));
   }
   for (const auto& call : after_parsing_) call();
-  leave_out_unset_switches();
+  set_unset_switches_configurable(false);
   if (!dump_config_) return;
   std::fputs(config_text().c_str(), stdout);
   require_printed();

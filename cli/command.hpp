@@ -55,13 +55,16 @@ class App {
   void after_parsing(std::function<void()> call) { after_parsing_.push_back(std::move(call)); }
   // Every option as used, in the form that --config takes; those without a value are left out.
   std::string config_text() const;
+  // What config_text() says where nothing is given.
+  const std::string& default_config_text() const { return default_config_text_; }
 
  private:
   std::string suggestion(const Arguments& arguments) const;
-  void leave_out_unset_switches();
+  void set_unset_switches_configurable(bool configurable);
 
   CLI::App app_;
   std::vector<std::function<void()>> after_parsing_;
+  std::string default_config_text_;
   bool dump_config_ = false;
 };
 

@@ -43,7 +43,7 @@ struct TrainArguments {
 
   void declare(App& arguments);
   void check() const;  // the mistakes that are seen without the data
-  train::RunOptions options(const data::Source& source, std::string config_text) const;
+  train::RunOptions options(const data::Source& source, std::string config_text, std::string default_config_text) const;
 
  private:
   std::int64_t classes(const data::Source& source) const;
@@ -111,7 +111,7 @@ std::int64_t TrainArguments::classes(const data::Source& source) const {
   return kSeedClasses;
 }
 
-train::RunOptions TrainArguments::options(const data::Source& source, std::string config_text) const {
+train::RunOptions TrainArguments::options(const data::Source& source, std::string config_text, std::string default_config_text) const {
   const bool compat = network.seed_compat();
   train::RunOptions run;
   run.trainer.recipe = recipe.value();
@@ -143,6 +143,7 @@ train::RunOptions TrainArguments::options(const data::Source& source, std::strin
   run.keep = keep;
   run.data = input.data;
   run.config_text = std::move(config_text);
+  run.default_config_text = std::move(default_config_text);
   if (json.to_stdout()) run.tables = stderr;
   return run;
 }
@@ -183,7 +184,8 @@ int end_by_signal(const train::RunOptions& run, const train::RunResult& result) 
   return kSavedAfterSignal;
 }
 
-std::vector<train::PlannedRun> plan_of(const TrainArguments& arguments, const data::Source& source, const std::string& config_text) {
+std::vector<train::PlannedRun> plan_of(const TrainArguments& arguments, const data::Source& source, const std::string& config_text,
+                                       const std::string& default_config_text) {
   std::vector<train::PlannedRun> plan;
   for (int i = 0; i < arguments.comparison.seeds.value_or(1); ++i)
     for (const std::string& recipe : arguments.comparison.recipes()) {
@@ -191,18 +193,18 @@ std::vector<train::PlannedRun> plan_of(const TrainArguments& arguments, const da
       one.recipe.recipe = recipe;
       one.seed = arguments.seed + static_cast<std::uint64_t>(i);
       one.out = fmt::format("{}/{}-seed{}", arguments.out, recipe, one.seed);
-      train::RunOptions options = one.options(source, config_of_run(config_text, recipe, one.seed, one.out));
+      train::RunOptions options = one.options(source, config_of_run(config_text, recipe, one.seed, one.out), default_config_text);
       options.tables = stderr;  // what goes to stdout is the comparison
       plan.push_back({recipe, one.seed, std::move(options)});
     }
   return plan;
 }
 
-int run_compare(const TrainArguments& arguments, const data::Source& source, const std::string& config_text) {
+int run_compare(const TrainArguments& arguments, const data::Source& source, const App& app) {
   if (!source.test) throw std::invalid_argument("--compare judges on a test half, which this data has not");
   engine::Lanes lanes(arguments.compile.threads);
   const std::vector<train::PlannedRun> plan =
-      plan_of(arguments, source, train::describe_machine(lanes.layout().wide) + config_text);
+      plan_of(arguments, source, train::describe_machine(lanes.layout().wide) + app.config_text(), app.default_config_text());
   const train::ComparisonResult result =
       train::run_comparison(plan, source, lanes, [&](const train::PlannedRun& run) { announce(run.options, source, lanes); });
   if (result.signal == 0) finish_comparison(arguments.out, arguments.comparison.seeds.value_or(1), result.runs, arguments.json);
@@ -222,8 +224,8 @@ int run_train(const Arguments& arguments) {
   train_arguments.check();
   std::signal(SIGPIPE, SIG_IGN);  // a reader of the progress that goes away must not end the training
   const data::Source source = train_arguments.input.open();
-  if (train_arguments.comparison.wanted()) return run_compare(train_arguments, source, app.config_text());
-  train::RunOptions run = train_arguments.options(source, app.config_text());
+  if (train_arguments.comparison.wanted()) return run_compare(train_arguments, source, app);
+  train::RunOptions run = train_arguments.options(source, app.config_text(), app.default_config_text());
   engine::Lanes lanes(train_arguments.compile.threads);
   run.config_text.insert(0, train::describe_machine(lanes.layout().wide));
   announce(run, source, lanes);

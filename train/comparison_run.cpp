@@ -19,7 +19,7 @@ std::optional<RunResult> result_of_before(const RunOptions& options) {
   std::error_code error;
   if (options.resume.empty() || !std::filesystem::exists(options.directory / "result.json", error)) return {};
   const RunRecord before = read_run(options.directory);
-  if (!before.result || !config_difference(before.config_text, options.config_text).empty()) return {};
+  if (!before.result || !config_difference(before.config_text, options.config_text, options.default_config_text).empty()) return {};
   // These may differ where a run goes on; one that has ended would then have more to do.
   for (const char* key : {"epochs", "max-steps", "data"})
     if (option_of(before.config_text, key) != option_of(options.config_text, key)) return {};

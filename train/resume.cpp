@@ -50,7 +50,7 @@ std::string value_text(const std::map<std::string, std::string>& options, const 
 void require_same_run(const RunOptions& options, const data::Source& source, const Checkpoint& checkpoint) {
   const RunState& state = checkpoint.state;
   const std::string name = checkpoint.file.path.string();
-  if (const std::string difference = config_difference(state.config, options.config_text); !difference.empty())
+  if (const std::string difference = config_difference(state.config, options.config_text, options.default_config_text); !difference.empty())
     throw std::invalid_argument(fmt::format("{} cannot be continued: {}", name, difference));
   if (const std::string data = data::fingerprint(*source.train); data != state.data)
     throw std::invalid_argument(fmt::format("{} cannot be continued: --data holds {}, it was {}", name, data, state.data));
@@ -98,8 +98,11 @@ std::string machine_and_threads(const engine::Lanes& lanes) {
 
 std::string option_of(const std::string& config, const std::string& name) { return value_text(parse(config), name); }
 
-std::string config_difference(const std::string& before, const std::string& now) {
-  const auto then = parse(before), here = parse(now);
+std::string config_difference(const std::string& before, const std::string& now, const std::string& defaults) {
+  auto then = parse(before), here = parse(now);
+  const auto by_default = parse(defaults);
+  then.insert(by_default.begin(), by_default.end());
+  here.insert(by_default.begin(), by_default.end());
   std::set<std::string> names;
   for (const auto& [name, value] : then) names.insert(name);
   for (const auto& [name, value] : here) names.insert(name);

@@ -24,8 +24,9 @@ std::optional<Checkpoint> checkpoint_to_resume(const RunOptions& options, const 
 // CPU, library and threads in words: what the same bits depend on beside the options.
 std::string machine_and_threads(const engine::Lanes& lanes);
 
-// The first option by which two config.toml differ though they must not, in a sentence; empty if there is none.
-std::string config_difference(const std::string& before, const std::string& now);
+// The first option by which two config.toml differ though they must not, in a sentence; empty if there is none. An option that one of them
+// does not name is what `defaults`, in the same form, says of it: a run goes on though the program has got new options since.
+std::string config_difference(const std::string& before, const std::string& now, const std::string& defaults = {});
 // What a config.toml says of an option, as it stands there; "not given".
 std::string option_of(const std::string& config, const std::string& name);
 }  // namespace autodidact::train

@@ -38,6 +38,7 @@ struct RunOptions {
   int keep = 2;                    // newest checkpoints that stay, beside the best
   std::string data = {};           // its name, for the record
   std::string config_text = {};    // config.toml: what a resumed run is compared by (train/resume.hpp)
+  std::string default_config_text = {};  // what an option is that a config.toml does not name, because it was written before there was one
   std::FILE* tables = stdout;      // where the table of each epoch goes
 };
 

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "tests/cli/program.hpp"
+#include "train/safetensors.hpp"
 
 namespace {
 using namespace autodidact::cli::testing;
@@ -39,6 +40,23 @@ void check_same(const fs::path& run, const fs::path& other) {
     CHECK(read_text(run / file) == read_text(other / file));
   }
   CHECK(rows_of(run) == rows_of(other));
+}
+
+// Makes a checkpoint one of a program that had no such option.
+void forget_option(const fs::path& checkpoint, const std::string& name) {
+  using namespace autodidact::train;
+  const SafetensorsFile file = read_safetensors(checkpoint);
+  const auto config = file.require("config", FileType::u8).values<std::uint8_t>();
+  std::string kept;
+  std::istringstream lines(std::string(config.begin(), config.end()));
+  for (std::string line; std::getline(lines, line);)
+    if (!line.starts_with(name + "=")) kept += line + "\n";
+  REQUIRE(kept.size() < config.size());
+  std::vector<TensorView> tensors;
+  for (const TensorRecord& tensor : file.tensors)
+    if (tensor.name != kSealName && tensor.name != "config") tensors.push_back({tensor.name, tensor.type, tensor.shape, tensor.bytes});
+  tensors.push_back({"config", FileType::u8, {static_cast<std::int64_t>(kept.size())}, std::as_bytes(std::span(kept))});
+  write_sealed_safetensors(checkpoint, file.metadata, tensors);
 }
 
 std::vector<std::string> names_in(const fs::path& folder) {
@@ -191,6 +209,17 @@ TEST_CASE("resume: what would change the numbers is refused, naming the option; 
   REQUIRE(run(constant + "--epochs 3 --resume auto --out " + (folder / "grown").string()).status == 0);
   REQUIRE(run(constant + "--epochs 3 --out " + (folder / "at_once").string()).status == 0);
   check_same(folder / "grown", folder / "at_once");
+}
+
+TEST_CASE("resume: an option that is newer than the checkpoint has its default there") {
+  const ScratchDirectory folder;
+  const std::string out = " --resume auto --out " + (folder / "run").string();
+  REQUIRE(run(kShort + "--max-steps 3" + out).status == 0);
+  const auto names = names_in(folder / "run/checkpoints");
+  REQUIRE(names.size() == 1);
+  forget_option(folder / "run/checkpoints" / names[0], "clip-norm");
+  check_refused(run(kShort + "--clip-norm 5" + out), 2, {"--clip-norm is 5, it was 0"});
+  CHECK(run(kShort + "--max-steps 4" + out).status == 0);
 }
 
 TEST_CASE("resume: a damaged checkpoint is passed over, or is exit code 4 where it is named") {

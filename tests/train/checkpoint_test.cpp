@@ -241,6 +241,9 @@ TEST_CASE("checkpoint: options that change numbers are compared by value, others
   CHECK(config_difference("lr=0.1\n", "lr=0.2\n") == "--lr is 0.2, it was 0.1");
   CHECK(config_difference("lr=0.1\n", "lr=0.1\nt2=true\n") == "--t2 is true, it was not given");
   CHECK(config_difference("model=\"resnet18\"\n", "model=\"resnet34\"\n").starts_with("--model is"));
+  // Written before --ema was an option.
+  CHECK(config_difference("lr=0.1\n", "lr=0.1\nema=0\n", "ema=0\nlr=0\n").empty());
+  CHECK(config_difference("lr=0.1\n", "lr=0.1\nema=0.9\n", "ema=0\nlr=0\n") == "--ema is 0.9, it was 0");
 }
 
 TEST_CASE("checkpoint: what tasks run another algorithm is said") {
