@@ -40,10 +40,7 @@ int run_plan(const Arguments& arguments) {
   train::Trainer trainer(train::with_precision(options, batch, mode, lanes), lanes);
   engine::Program& program =
       inference ? trainer.programs().inference(batch) : trainer.programs().training(batch);
-  for (int run = 0; run <= runs && runs > 0; ++run) {
-    trainer.store().touched();  // as after an optimizer step: weights are packed again
-    trainer.executor().run(program, trainer.store(), {.time_tasks = run > 0});
-  }
+  if (runs > 0) trainer.time_tasks(program, runs);
   for (const std::string& sentence : program.dropped()) fmt::print(stderr, "dropped: {}\n", sentence);
   if (!json.to_stdout()) fmt::print("{}", train::plan_table(program, trainer.executor().task_ms()));
   json.write(train::plan_json(program, trainer.executor().task_ms()));

@@ -22,24 +22,14 @@ std::vector<TaskKey> keys_of(const engine::Program& program) {
   return keys;
 }
 
-// In the order of the tasks.
-std::vector<double> time_tasks(Trainer& trainer, engine::Program& program, const data::Batch& batch, int runs) {
-  Trainer::feed(program, batch);
-  for (int run = 0; run <= runs; ++run) {
-    trainer.store().touched();  // as after an optimizer step: weights are packed again
-    trainer.executor().run(program, trainer.store(), {.time_tasks = run > 0});
-  }
-  const auto ms = trainer.executor().task_ms();
-  return {ms.begin(), ms.end()};
-}
-
 // Every task on all threads of the lanes, by the algorithms of `choices`.
 TaskTimes time_undivided(TrainerOptions options, const std::string& choices, const data::Batch& batch, engine::Lanes& lanes, int runs) {
   options.programs.lanes = false;
   options.programs.prefer = lines_of(choices);
   Trainer trainer(options, lanes);
   engine::Program& program = trainer.programs().training(static_cast<std::int64_t>(batch.count));
-  const auto ms = time_tasks(trainer, program, batch, runs);
+  Trainer::feed(program, batch);
+  const auto ms = trainer.time_tasks(program, runs);
   const auto keys = keys_of(program);
   TaskTimes times;
   for (std::size_t t = 0; t < keys.size(); ++t) times[keys[t]] = ms[t];
@@ -76,7 +66,8 @@ std::vector<ScalingPhase> measure_scaling(const TrainerOptions& options, const d
   if (threads < 2) throw std::invalid_argument("how a step scales cannot be seen on one thread: there must be two or more");
   Trainer trainer(options, lanes);
   engine::Program& program = trainer.programs().training(static_cast<std::int64_t>(batch.count));
-  const std::vector<double> divided = time_tasks(trainer, program, batch, runs);
+  Trainer::feed(program, batch);
+  const auto divided = trainer.time_tasks(program, runs);
   const std::string choices = plan_choices(program);
   const TaskTimes several = time_undivided(options, choices, batch, lanes, runs);
   engine::Lanes single(1);

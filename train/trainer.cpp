@@ -42,6 +42,14 @@ void Trainer::restart_average() {
   if (average_) average_->copy(store_);
 }
 
+std::span<const double> Trainer::time_tasks(engine::Program& program, int runs) {
+  for (int run = 0; run <= runs; ++run) {
+    store_.touched();  // as after an optimizer step: weights are packed again
+    executor_.run(program, store_, {.time_tasks = run > 0});
+  }
+  return executor_.task_ms();
+}
+
 void Trainer::feed(engine::Program& program, const data::Batch& batch, double label_smoothing) {
   const bool reference = program.number_type() == engine::DType::f64;
   const auto feed_labels = [&](const char* name, std::span<const std::int32_t> labels) {

@@ -13,14 +13,14 @@
 #include "data/synthetic.hpp"
 #include "engine/gradient_check.hpp"
 #include "engine/onednn.hpp"
-#include "engine/random.hpp"
 #include "model/architecture.hpp"
 #include "train/errors.hpp"
+#include "train/random_batch.hpp"
 
 namespace {
 using namespace autodidact;
 using engine::Backend, engine::Choose, engine::ParameterStore, engine::Section, engine::Slot;
-using train::Trainer, train::TrainerOptions;
+using train::RandomBatch, train::Trainer, train::TrainerOptions;
 
 // f32 against f64 on a whole network: 6e-8 a sum in direct convolutions, two digits more through Winograd's transforms, and a
 // ReLU here and there whose input is so near to zero that f32 takes the other side.
@@ -30,33 +30,6 @@ engine::Lanes& lanes() {
   static engine::Lanes all;
   return all;
 }
-
-// Images of normal noise and labels, as a loader would hand them over.
-class RandomBatch {
- public:
-  RandomBatch(const model::NetworkOptions& network, std::size_t count, std::uint64_t seed = 5) {
-    const auto pixels =
-        static_cast<std::size_t>(network.channels * network.image_height * network.image_width);
-    engine::Random random(seed, engine::Purpose::probe);
-    images_.resize(count * pixels);
-    for (float& pixel : images_) pixel = static_cast<float>(random.normal());
-    for (std::size_t i = 0; i < count; ++i)
-      labels_.push_back(static_cast<std::int32_t>(i % static_cast<std::size_t>(network.classes)));
-  }
-  data::Batch batch() const { return first(labels_.size()); }
-  data::Batch first(std::size_t count) const {
-    data::Batch batch;
-    batch.images = std::span(images_).first(images_.size() / labels_.size() * count);
-    batch.labels = std::span(labels_).first(count);
-    batch.count = count;
-    return batch;
-  }
-  std::vector<float>& images() { return images_; }
-
- private:
-  std::vector<float> images_;
-  std::vector<std::int32_t> labels_;
-};
 
 TrainerOptions options_of(std::int64_t width, std::int64_t side,
                           const std::string& recipe = "seed") {
