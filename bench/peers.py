@@ -1,8 +1,9 @@
 """Runs autodidact's and PyTorch's training step in turn and prints the ratios of their medians.
 
-Every round runs `autodidact bench step` and then bench/peer/step.py once for each mode, each in a process of its
-own, so that a neighbour who is busy for a while slows all of them down alike. Each process gives the median of its
-steps; printed are the median, the smallest and the largest of those over the rounds, and ours divided by theirs.
+Every round runs `autodidact bench step` once for each precision and then bench/peer/step.py once for each mode, each in
+a process of its own, so that a neighbour who is busy for a while slows all of them down alike. Each process gives the
+median of its steps; printed are the median, the smallest and the largest of those over the rounds, and ours divided by
+theirs: ours of the same precision, or the first, where that was not run.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--modes", nargs="+", default=["eager-f32"], help="of PyTorch: eager-f32 eager-bf16 compile-f32 compile-bf16"
     )
+    parser.add_argument("--precision", nargs="+", default=["f32"], help="of autodidact: f32 bf16")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=10, help="timed steps of each process")
     parser.add_argument("--threads", type=int, default=2)
@@ -48,7 +50,7 @@ def commands(options: argparse.Namespace) -> dict[str, list[str]]:
     same = []
     for name in ("model", "batch", "width", "classes", "side", "recipe", "threads", "steps"):
         same += [f"--{name}", str(getattr(options, name))]
-    made = {"autodidact f32": [options.program, "bench", "step", *same]}
+    made = {f"autodidact {own}": [options.program, "bench", "step", *same, "--precision", own] for own in options.precision}
     for mode in options.modes:
         how, _, precision = mode.partition("-")
         made[f"PyTorch {how} {precision}"] = [options.python, str(PEER), *same, "--mode", how, "--precision", precision]
@@ -64,12 +66,13 @@ def main() -> None:
             results[name].append(run(command))
             print(f"round {done}: {name} {results[name][-1]['median_s']:.4f} s", file=sys.stderr)
     medians = {name: [result["median_s"] for result in rounds] for name, rounds in results.items()}
-    ours = statistics.median(next(iter(medians.values())))
+    ours = {name.split()[-1]: statistics.median(seconds) for name, seconds in medians.items() if name.startswith("autodidact")}
     print(f"{options.model}, batch {options.batch}, {options.threads} threads, {options.rounds} rounds in turn")
     print(f"{'':<24} {'median s':>9} {'smallest':>9} {'largest':>9} {'ours / it':>10}")
     for name, seconds in medians.items():
         middle = statistics.median(seconds)
-        print(f"{name:<24} {middle:9.4f} {min(seconds):9.4f} {max(seconds):9.4f} {ours / middle:10.3f}")
+        mine = ours.get(name.split()[-1], next(iter(ours.values())))
+        print(f"{name:<24} {middle:9.4f} {min(seconds):9.4f} {max(seconds):9.4f} {mine / middle:10.3f}")
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")
 
