@@ -17,6 +17,11 @@ ValueId Graph::add_value(Value value) {
   return id;
 }
 
+Graph::ExitScope Graph::exit(int k) {
+  if (k < 0 || k > kMostExits) throw std::invalid_argument(fmt::format("exit {} is none of 0 (the trunk) to {}", k, kMostExits));
+  return {*this, k};
+}
+
 ValueId Graph::input(std::string name, Shape shape, Role role) {
   return add_value({std::move(name), shape, role, Source::input, {}, 0});
 }

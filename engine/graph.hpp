@@ -75,7 +75,9 @@ class Graph {
     Graph& graph_;
     int before_;
   };
-  ExitScope exit(int k) { return {*this, k}; }
+  static constexpr int kMostExits = 4;
+  // Throws std::invalid_argument unless k is 0 (the trunk) to kMostExits.
+  ExitScope exit(int k);
 
   std::span<const Node> nodes() const { return nodes_; }
   std::span<const Value> values() const { return values_; }

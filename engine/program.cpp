@@ -124,6 +124,7 @@ void Program::set(std::string_view name, std::span<const double> numbers) {
     const std::int64_t at = memory_index(type, static_cast<std::int64_t>(i));
     if (type.dtype == DType::f64) static_cast<double*>(data)[at] = numbers[i];
     if (type.dtype == DType::f32) static_cast<float*>(data)[at] = static_cast<float>(numbers[i]);
+    if (type.dtype == DType::bf16) static_cast<Bf16*>(data)[at] = Bf16(static_cast<float>(numbers[i]));
     if (type.dtype == DType::s32) static_cast<std::int32_t*>(data)[at] = static_cast<std::int32_t>(numbers[i]);
   }
 }

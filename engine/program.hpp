@@ -37,6 +37,7 @@ struct Task {
   int exit = 0;
   bool pack = false;           // runs only when the store's version has changed
   std::string candidate, implementation;
+  std::string formats;         // that the candidate wants of its operands, in its order; empty: all plain
   TensorType result;           // of its first write, for printing
   int threads = 1;
   double measured_ms = 0;      // of all tasks of its pass, on the first of them; 0: not measured
@@ -87,7 +88,7 @@ class Program {
   std::span<const std::string> gradients() const { return gradients_; }
   const std::map<std::string, Terminal, std::less<>>& inputs() const { return inputs_; }
   const std::map<std::string, Terminal, std::less<>>& outputs() const { return outputs_; }
-  // Candidates that were left out because they disagreed or failed, one sentence each.
+  // Candidates that were left out because they disagreed with the others, one sentence each.
   std::span<const std::string> dropped() const { return dropped_; }
 
   // The memory of an input, plain layout; valid for the life of the program. Throws if there is no such input.

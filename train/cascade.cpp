@@ -46,6 +46,7 @@ std::vector<Segment> chain(std::span<const int> exits) {
 
 void hand_over(engine::Lanes& lanes, std::span<const std::byte> from, std::span<std::byte> to, std::size_t bytes_each,
                std::span<const std::size_t> rows) {
+  if (rows.size() * bytes_each > to.size()) throw std::logic_error("what is handed over does not fit into what reads it");
   const auto copy = [&](std::int64_t begin, std::int64_t end, int) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i)
       std::memcpy(to.data() + i * bytes_each, from.data() + rows[i] * bytes_each, bytes_each);
@@ -60,8 +61,8 @@ Cascade::Cascade(Programs& programs, engine::Executor& executor, engine::Paramet
     throw std::invalid_argument("a network without branches has one exit, its last: there is nowhere to leave early");
 }
 
-engine::Program& Cascade::program(std::size_t segment, std::int64_t batch, engine::Format feed) {
-  const Key key{segment, batch, feed.block};
+engine::Program& Cascade::program(std::size_t segment, std::int64_t batch, engine::FeedType feed) {
+  const Key key{segment, batch, feed.format.block};
   const auto found = compiled_.find(key);
   if (found != compiled_.end()) return found->second;
   SegmentOptions options{.batch = batch, .inherit = options_.compact ? options_.batch : batch, .lanes = !options_.compact};
@@ -108,18 +109,18 @@ const CascadeResult& Cascade::run(std::span<const float> images, const Leaves& l
   handed_on_ = std::as_bytes(images);
   bytes_each_ = each * sizeof(float);
 
-  engine::Format format;
+  engine::FeedType handed_on;
   const auto is_there = [&](const Row& row) { return result_.left_at[row.image] == model::kTeacher; };
   for (std::size_t s = 0; s < segments_.size() && std::any_of(rows_.begin(), rows_.end(), is_there); ++s) {
     if (options_.compact) std::erase_if(rows_, [&](const Row& row) { return !is_there(row); });
     const auto rows = static_cast<std::int64_t>(rows_.size());
     const std::int64_t batch = options_.compact ? rung(options_.batch, rows) : rows;
-    engine::Program& now = program(s, batch, format);
+    engine::Program& now = program(s, batch, handed_on);
     feed(now);
     executor_.run(now, store_);
     read_logits(now, segments_[s], leaves);
     if (!segments_[s].hands_on()) continue;
-    format = now.outputs().at(kHandedOn).type.format;
+    handed_on = engine::FeedType(now.outputs().at(kHandedOn).type);
     handed_on_ = now.bytes(kHandedOn);
     bytes_each_ = handed_on_.size() / static_cast<std::size_t>(batch);
   }

@@ -28,7 +28,8 @@ std::int64_t rung(std::int64_t batch, std::int64_t images);
 // The segments between kept exits, the last of which ends with exit 4. `exits`: of 1 … 3, ascending.
 std::vector<Segment> chain(std::span<const int> exits);
 
-// Copies samples of the output of one program, or of any tensor, to the front of another's input. `rows`: which, in order.
+// Copies samples of the output of one program, or of any tensor, to the front of another's input. `rows`: which, in order. Throws
+// std::logic_error where they do not fit.
 void hand_over(engine::Lanes& lanes, std::span<const std::byte> from, std::span<std::byte> to, std::size_t bytes_each,
                std::span<const std::size_t> rows);
 
@@ -65,7 +66,7 @@ class Cascade {
   struct Row {
     std::size_t image, row;
   };
-  engine::Program& program(std::size_t segment, std::int64_t batch, engine::Format feed);
+  engine::Program& program(std::size_t segment, std::int64_t batch, engine::FeedType feed);
   void feed(engine::Program& program);
   void read_logits(const engine::Program& program, const Segment& segment, const Leaves& leaves);
 

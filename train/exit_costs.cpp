@@ -76,7 +76,7 @@ class RungTrial {
     trunk_.emplace(programs.segment({0, model::kExits, model::kExits}, options));
     for (int k = 1; k <= model::kExits; ++k) {
       stages_.push_back(programs.segment({k - 1, k, 0}, options));
-      options.feed = stages_.back().outputs().at(kHandedOn).type.format;
+      options.feed = engine::FeedType(stages_.back().outputs().at(kHandedOn).type);
       heads_.push_back(programs.segment({k, k, k}, options));
     }
   }

@@ -33,14 +33,14 @@ std::string plan_choices(const engine::Program& program) {
   std::string text;
   for (const engine::Task& task : program.tasks())
     if (!task.node.empty()) text += fmt::format("{}\t{}\t{}\t{}\t{}\n", task.node, name_of(task.pass), task.candidate, task.implementation,
-                                              task.result.layout_text());
+                                              task.formats);
   return text;
 }
 
 std::vector<std::string> lines_of(const std::string& choices) {
   std::vector<std::string> lines;
   std::istringstream text(choices);
-  for (std::string line; std::getline(text, line);) lines.push_back(line.substr(0, line.rfind('\t')));
+  for (std::string line; std::getline(text, line);) lines.push_back(line);
   return lines;
 }
 

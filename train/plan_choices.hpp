@@ -10,10 +10,10 @@
 
 namespace autodidact::train {
 
-// A line a task of a node: "NODE<tab>PASS<tab>CANDIDATE<tab>IMPLEMENTATION<tab>FORMAT of its result".
+// A line a task of a node: "NODE<tab>PASS<tab>CANDIDATE<tab>IMPLEMENTATION<tab>FORMATS of its operands".
 std::string plan_choices(const engine::Program& program);
 
-// For engine::CompileOptions::prefer: the lines without the format.
+// For engine::CompileOptions::prefer.
 std::vector<std::string> lines_of(const std::string& choices);
 
 // Empty if both are the same; else what differs, in words: "3 of 214 tasks run another algorithm, first conv1 (forward): A was B".

@@ -17,7 +17,7 @@ engine::Graph segment_graph(const model::NetworkOptions& network, const Segment&
   if (segment.from > 0) {
     const std::string& name = graph.value(stage(segment.from)).name;
     compile.feeds.push_back(name);
-    if (options.feed) compile.feed_formats[name] = *options.feed;
+    if (options.feed) compile.feed_types[name] = *options.feed;
   }
   compile.lanes = compile.lanes && options.lanes;
   return graph;

@@ -1,8 +1,11 @@
 // choose: one candidate and the formats of its operands for every step, in order. A value lies in the format in which its
 // producer writes it; who wants another pays for a reorder, so formats spread and reorders stay rare.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -26,7 +29,7 @@ class Chooser {
       : draft_(draft), wiring_(draft), preferred_(draft.options.prefer.begin(), draft.options.prefer.end()) {
     if (!draft.options.inherit) return;
     for (const Task& task : draft.options.inherit->tasks())
-      if (!task.node.empty()) inherited_[{task.node, task.pass}] = {task.candidate, task.implementation};
+      if (!task.node.empty()) inherited_[{task.node, task.pass}] = &task;
   }
 
   void run() {
@@ -34,7 +37,8 @@ class Chooser {
       if (draft_.options.backend == Backend::reference) wiring_.add_reference(step);
       else add_fast(step);
     }
-    wiring_.finish();
+    // Reorders for the caller run in the wide lane.
+    run_in_lane(draft_, 0, [&](Lane&) { wiring_.finish(); });
   }
 
  private:
@@ -68,7 +72,7 @@ class Chooser {
     };
     // A fed value counts like any other between nodes; the images and the parameters are plain whatever comes of them.
     const auto between_nodes = [&](const Value& value) {
-      return value.source == Source::node || draft_.options.feed_formats.contains(value.name);
+      return value.source == Source::node || draft_.options.feed_types.contains(value.name);
     };
     for (const ValueId id : node.inputs)
       if (const auto type = wiring_.type_of(id); type && between_nodes(draft_.graph.value(id)))
@@ -112,10 +116,7 @@ class Chooser {
     });
     const bool timed = draft_.options.choose == Choose::measure && !labels &&
                        (candidates.size() > 1 || draft_.options.time_everything);
-    const auto inherited = inherited_.find({query.node.name, query.pass});
-    if (inherited != inherited_.end())
-      for (std::size_t i = 0; i < candidates.size(); ++i)
-        if (inherited->second == std::pair(candidates[i].id, candidates[i].implementation)) return {i};
+    if (const auto inherited = inherited_choice(query, candidates)) return {*inherited};
     std::vector<double> times(candidates.size(), 0);
     if (timed)
       times = measure(query, candidates,
@@ -138,10 +139,25 @@ class Chooser {
     return best;
   }
 
+  // In the formats of the main program too, where they are offered.
+  std::optional<std::size_t> inherited_choice(const Query& query, const std::vector<Candidate>& candidates) const {
+    const auto inherited = inherited_.find({query.node.name, query.pass});
+    if (inherited == inherited_.end()) return {};
+    const Task& task = *inherited->second;
+    std::optional<std::size_t> choice;
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      if (candidates[i].id != task.candidate || candidates[i].implementation != task.implementation) continue;
+      if (formats_text(candidates[i]) == task.formats) return i;
+      if (!choice) choice = i;
+    }
+    return choice;
+  }
+
   bool preferred(const Query& query, const Candidate& candidate) const {
     if (preferred_.empty()) return false;
     return preferred_.contains(candidate.id) ||
-           preferred_.contains(query.node.name + "\t" + name_of(query.pass) + "\t" + candidate.id + "\t" + candidate.implementation);
+           preferred_.contains(fmt::format("{}\t{}\t{}\t{}\t{}", query.node.name, name_of(query.pass), candidate.id,
+                                           candidate.implementation, formats_text(candidate)));
   }
 
   void add_fast(const Step& step) {
@@ -171,7 +187,7 @@ class Chooser {
   Draft& draft_;
   Wiring wiring_;
   std::set<std::string> preferred_;
-  std::map<std::pair<std::string, Pass>, std::pair<std::string, std::string>> inherited_;
+  std::map<std::pair<std::string, Pass>, const Task*> inherited_;
 };
 }  // namespace
 

@@ -28,13 +28,21 @@ enum class Choose : std::uint8_t { measure, fixed, direct };
 // What backward reads and forward need not keep. none: nothing · automatic: what one sweep over memory makes again (batch norm with
 // its ReLU, the attention gate, depthwise convolutions) · stage: everything between the checkpoints of the graph (our networks: the
 // outputs of the stages, and the features), convolutions too: least memory, most time.
-// The numbers are the same bits in every case.
+// Every product is the same in all cases. So are the bits, but for two: in bf16 `stage` rounds sums of gradients as they grow, and where it
+// turns lanes off (train/programs.cpp) other parts of a tensor are summed first.
 enum class Recompute : std::uint8_t { none, automatic, stage };
+
+struct FeedType {
+  DType dtype = DType::f32;
+  Format format = {};
+  FeedType() = default;
+  explicit FeedType(const TensorType& made) : dtype(made.dtype), format(made.format) {}
+};
 
 struct CompileOptions {
   Backend backend = Backend::fast;
-  // Of the fast backend. bf16: planes and their gradients in bf16 (engine/shape.hpp, storage); what the caller reads and writes, what
-  // is learned, statistics, losses and every sum stay f32 or wider.
+  // Of the fast backend. bf16: planes and their gradients in bf16 (engine/shape.hpp, storage), outputs among them; inputs, what is
+  // learned, statistics, losses and every sum stay f32 or wider.
   Precision precision = Precision::f32;
   Mode mode = Mode::train;
   Choose choose = Choose::measure;
@@ -43,9 +51,9 @@ struct CompileOptions {
   std::vector<std::string> outputs = {};
   // Names of values that the caller gives instead of their producers: they become inputs.
   std::vector<std::string> feeds = {};
-  // In what formats fed values lie, by name; where nothing is said, plain. So a value that one program made goes into the next as it
-  // is, and nothing is reordered. For values of rank 4.
-  std::map<std::string, Format> feed_formats = {};
+  // How fed values lie, by name; where nothing is said, plain and f32. So a value that one program made goes into the next as it is, and
+  // nothing is reordered or converted. For values of rank 4; the shapes are the graph's.
+  std::map<std::string, FeedType> feed_types = {};
   // Names of outputs whose gradient the caller gives, as input "d/NAME", in place of a loss: a vector-Jacobian product.
   std::vector<std::string> cotangents = {};
   // Names of inputs whose gradient is wanted, as output "d/NAME".
@@ -57,12 +65,13 @@ struct CompileOptions {
   std::vector<std::int64_t> blocks = {};
   // Choices to take over, by node and pass, where they are offered: other batch sizes inherit those of the main program.
   const Program* inherit = nullptr;
-  // Candidates to take where they are offered: an id, for every pass; or "NODE<tab>PASS<tab>ID<tab>IMPLEMENTATION", as was chosen before.
+  // Candidates to take where they are offered: an id, for every pass; or "NODE<tab>PASS<tab>ID<tab>IMPLEMENTATION<tab>FORMATS", as
+  // was chosen before (Task::formats).
   std::vector<std::string> prefer = {};
   bool lanes = true;  // false: every task runs wide, in list order
   // Also time what there is only one way to do, so that Task::fastest_ms is known of every step: for a forecast.
   bool time_everything = false;
-  Communicator* communicator = &alone();
+  Communicator* communicator = &alone();  // must live as long as the program
 };
 
 // Throws std::invalid_argument, in one sentence, where oneDNN computes nothing in bf16.

@@ -21,14 +21,14 @@ void require_known(const Graph& graph, const CompileOptions& options) {
   for (const std::string& name : options.feeds)
     if (!graph.find(name).valid())
       throw std::invalid_argument(fmt::format("the graph has no value named {} to feed", name));
-  for (const auto& [name, format] : options.feed_formats) {
+  for (const auto& [name, type] : options.feed_types) {
     const ValueId id = graph.find(name);
     if (!contains(options.feeds, name) || graph.value(id).shape.rank() != 4)
-      throw std::invalid_argument(fmt::format("{} has a format but is no value (N,C,H,W) that is fed", name));
+      throw std::invalid_argument(fmt::format("{} has a type but is no value (N,C,H,W) that is fed", name));
   }
   for (const std::string& name : options.differentiate) {
     const ValueId id = graph.find(name);
-    if (!id.valid() || graph.value(id).source != Source::input)
+    if (!id.valid() || graph.value(id).source != Source::input || graph.value(id).role == Role::label)
       throw std::invalid_argument(fmt::format("the graph has no input named {} to differentiate by", name));
   }
   for (const std::string& name : options.cotangents)

@@ -61,9 +61,11 @@ void choose(Draft& draft);
 void schedule(Draft& draft);
 void place(Draft& draft);
 
-// The lane that a node runs in: 0 the wide lane, otherwise its exit.
+// The lane that a node runs in: 0 the wide lane, otherwise its exit. With several ranks all is wide: what they sum must come one at a
+// time, in the same order everywhere.
 inline int lane_of(const Draft& draft, const Node& node) {
-  return draft.options.lanes && draft.options.backend == Backend::fast ? node.exit : 0;
+  const bool lanes = draft.options.lanes && draft.options.backend == Backend::fast && draft.options.communicator->size() == 1;
+  return lanes ? node.exit : 0;
 }
 // Runs `work` in that lane and waits: primitives must be made where they will run.
 inline void run_in_lane(const Draft& draft, int lane, const std::function<void(Lane&)>& work) {

@@ -9,7 +9,7 @@
 namespace autodidact::engine::compile_passes {
 namespace {
 
-constexpr int kLanes = 5;  // the trunk and four exits
+constexpr int kLanes = 1 + Graph::kMostExits;  // the trunk's too
 
 class Scheduler {
  public:

@@ -67,8 +67,9 @@ TensorType Wiring::plain_type(ValueId id) const {
 // What a caller gives lies plain, but for a fed value of which the options say otherwise.
 TensorType Wiring::input_type(ValueId id) const {
   TensorType type = plain_type(id);
-  const auto& formats = draft_.options.feed_formats;
-  if (const auto found = formats.find(draft_.graph.value(id).name); found != formats.end()) type.format = found->second;
+  const auto& feeds = draft_.options.feed_types;
+  if (const auto found = feeds.find(draft_.graph.value(id).name); found != feeds.end())
+    type = {type.shape, found->second.dtype, found->second.format};
   return type;
 }
 
@@ -142,7 +143,7 @@ Task Wiring::describe(const Node& node, Pass pass, std::string suffix, int lane)
   return task;
 }
 
-int Wiring::reordered(int buffer, const TensorType& type, int lane) {
+int Wiring::reordered(int buffer, const TensorType& type, int lane, Pass pass) {
   if (draft_.buffers[static_cast<std::size_t>(buffer)].type == type) return buffer;
   const std::tuple key(buffer, type, lane);
   if (const auto found = copies_.find(key); found != copies_.end()) return found->second;
@@ -162,14 +163,13 @@ int Wiring::reordered(int buffer, const TensorType& type, int lane) {
   };
   task.reads = {buffer};
   task.writes = {copy};
-  // Gradients are reordered during backward; the plan prints them there.
-  task.task.pass = name.starts_with("d/") ? Pass::backward : Pass::forward;
+  task.task.pass = pass;
   draft_.tasks.push_back(std::move(task));
   return copy;
 }
 
 int Wiring::gradient_as(ValueId value, int summand, const TensorType& type, int lane) {
-  return reordered(gradients(value)[static_cast<std::size_t>(summand)], type, lane);
+  return reordered(gradients(value)[static_cast<std::size_t>(summand)], type, lane, Pass::backward);
 }
 
 int Wiring::summed_gradient(ValueId value, const TensorType& type, int lane) {

@@ -63,7 +63,8 @@ class Wiring {
   int gradient_as(ValueId value, int summand, const TensorType& type, int lane);
   int summed_gradient(ValueId value, const TensorType& type, int lane);
   void sum_early(const Step& step, int lane);
-  int reordered(int buffer, const TensorType& type, int lane);
+  // For a reader of that pass, where `lane` has no such copy yet.
+  int reordered(int buffer, const TensorType& type, int lane, Pass pass);
   // Where the task may read a value of the graph. In backward, what forward dropped is made again for its first reader, and so is what
   // that needs in turn.
   int available(const Current& now, ValueId value);

@@ -82,9 +82,9 @@ int Wiring::read(Current& now, Operand operand) {
       const ValueId value = now.node.inputs[index];
       if (draft_.graph.value(value).shape.rank() != 4 || draft_.graph.value(value).source == Source::parameter)
         return available(now, value);
-      return reordered(available(now, value), wanted_type(now, operand), now.lane);
+      return reordered(available(now, value), wanted_type(now, operand), now.lane, now.step.pass);
     }
-    case Kind::output: return reordered(available(now, now.node.outputs[index]), wanted_type(now, operand), now.lane);
+    case Kind::output: return reordered(available(now, now.node.outputs[index]), wanted_type(now, operand), now.lane, now.step.pass);
     case Kind::d_output: {
       const ValueId value = now.node.outputs[index];
       const TensorType type = wanted_type(now, operand);
@@ -127,6 +127,7 @@ void Wiring::push(const Current& now, std::string suffix, std::vector<int> reads
   if (now.candidate) {
     task.task.candidate = now.candidate->id;
     task.task.implementation = now.candidate->implementation;
+    task.task.formats = formats_text(*now.candidate);
   }
   task.reads = std::move(reads);
   task.writes = std::move(writes);

@@ -154,13 +154,13 @@ TEST_CASE("a fed value keeps the format in which another program made it: nothin
   ParameterStore store(std::make_shared<const ParameterLayout>(graph), DType::f32);
   for (const Slot& slot : store.layout().parameters()) store.set(Section::values, slot, random_numbers(slot.count, slot.name.size()));
   store.touched();
-  const auto program = [&](std::vector<std::string> outputs, std::map<std::string, Format> formats) {
+  const auto program = [&](std::vector<std::string> outputs, std::map<std::string, FeedType> feeds) {
     CompileOptions options;
     options.choose = Choose::fixed;
     options.gradients = false;
     options.outputs = std::move(outputs);
-    for (const auto& [name, format] : formats) options.feeds.push_back(name);
-    options.feed_formats = std::move(formats);
+    for (const auto& [name, type] : feeds) options.feeds.push_back(name);
+    options.feed_types = std::move(feeds);
     // The blocks of a machine with AVX-512, which 24 channels do not fill; others offer what they have.
     options.blocks = {16};
     return compile(graph, options, lanes);
@@ -175,7 +175,7 @@ TEST_CASE("a fed value keeps the format in which another program made it: nothin
   run(upper, "x", numbers);
   const TensorType cut = upper.outputs().at("cut").type;
   // The first branch does not lie behind the cut: y as a whole needs it, and so the images too.
-  Program lower = program({"y"}, {{"trunk2", cut.format}});
+  Program lower = program({"y"}, {{"trunk2", FeedType(cut)}});
   CHECK(lower.inputs().at("trunk2").type == cut);
   const auto made = upper.bytes("cut"), fed = lower.bytes("trunk2");
   REQUIRE(made.size() == fed.size());
@@ -202,7 +202,18 @@ TEST_CASE("a program writes only gradients that something depends on, and says w
   CHECK(gradients == std::vector<std::string>{"branch1.a.weight", "branch1.c.weight", "conv1.weight"});
 }
 
-TEST_CASE("another batch size inherits the choices of the main program") {
+TEST_CASE("what there is no gradient by is refused in one sentence") {
+  Lanes lanes(1);
+  Graph graph = branched_graph();
+  graph.input("labels", {kBatch}, Role::label);
+  for (const char* name : {"labels", "nothing", "conv1.weight"}) {
+    CompileOptions options = options_of();
+    options.differentiate = {name};
+    CHECK_THROWS_WITH_AS(compile(graph, options, lanes), doctest::Contains(name), std::invalid_argument);
+  }
+}
+
+TEST_CASE("another batch size inherits the choices of the main program, formats too") {
   Lanes lanes(1);
   const Graph graph = branched_graph();
   CompileOptions winograd = options_of();
@@ -213,10 +224,20 @@ TEST_CASE("another batch size inherits the choices of the main program") {
   const Program second = compile(graph, heir, lanes);
   const auto choices = [](const Program& program) {
     std::vector<std::string> all;
-    for (const Task& task : program.tasks()) all.push_back(task.name + task.candidate + task.implementation);
+    for (const Task& task : program.tasks()) all.push_back(task.name + task.candidate + task.implementation + task.formats);
     return all;
   };
   CHECK(choices(second) == choices(main));
+
+  // Both blocks are offered, in another order than to the main program.
+  CompileOptions channels_last = options_of();
+  channels_last.blocks = {Query::kChannelsLast, 8};
+  const Program other_main = compile(graph, channels_last, lanes);
+  heir.inherit = &other_main;
+  heir.blocks = {8, Query::kChannelsLast};
+  CHECK(choices(compile(graph, heir, lanes)) == choices(other_main));
+  heir.inherit = nullptr;
+  CHECK(choices(compile(graph, heir, lanes)) != choices(other_main));
 }
 
 namespace {

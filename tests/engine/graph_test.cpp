@@ -33,4 +33,5 @@ TEST_CASE("a graph refuses what does not fit, by name") {
   CHECK_THROWS_WITH(apply(graph, "m", Multiply(), {a}), "[multiply m] takes 2 inputs, got 1");
   CHECK_THROWS_AS(apply(graph, "m", Multiply(), {a, label}), std::invalid_argument);
   CHECK_THROWS_AS(apply(graph, "m", Multiply(), {a, b}), std::invalid_argument);
+  for (const int exit : {-1, Graph::kMostExits + 1}) CHECK_THROWS_AS((void)graph.exit(exit), std::invalid_argument);
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/onednn.hpp"
 #include "engine/random.hpp"
 #include "train/trainer.hpp"
 
@@ -115,9 +116,12 @@ TEST_CASE("cascade: segments lie between the kept exits, and exits that do not a
     CHECK_THROWS_AS(chain(bad), std::invalid_argument);
 }
 
-TEST_CASE("cascade: without compaction the logits are the bits of the full run, whichever exits are kept") {
+namespace {
+void check_bits(engine::Precision precision) {
   engine::Lanes lanes;
-  Trainer trainer(tiny("resnet18", 8), lanes);
+  TrainerOptions options = tiny("resnet18", 8);
+  options.programs.precision = precision;
+  Trainer trainer(options, lanes);
   const auto images = random_images(kBatch);
   const CascadeResult full = full_run(trainer, images, kBatch);
   std::uint64_t sample = 0;
@@ -132,6 +136,15 @@ TEST_CASE("cascade: without compaction the logits are the bits of the full run, 
         if (k <= result.left_at[i]) CHECK(std::ranges::equal(result.of(k, i), full.of(k, i)));
     }
   }
+}
+}  // namespace
+
+TEST_CASE("cascade: without compaction the logits are the bits of the full run, whichever exits are kept") {
+  check_bits(engine::Precision::f32);
+}
+
+TEST_CASE("cascade: in bf16 a stage is handed on as it lies, so its bits are those of the full run too") {
+  if (engine::onednn::has_bf16()) check_bits(engine::Precision::bf16);
 }
 
 TEST_CASE("cascade: whoever leaves, the others get the logits of the full run") {
