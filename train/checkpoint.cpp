@@ -99,7 +99,8 @@ std::string to_text(const RunState& state) {
                        {"row_sums", to_json(state.row_sums)},
                        {"machine", state.machine},
                        {"precision", state.precision},
-                       {"data", state.data}};
+                       {"data", state.data},
+                       {"init_from", state.init_from ? json(to_json(*state.init_from)) : json()}};
   return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -118,6 +119,7 @@ RunState state_from(const std::string& text) {
   object.at("machine").get_to(state.machine);
   state.precision = object.value("precision", state.precision);
   object.at("data").get_to(state.data);
+  if (const json report = object.value("init_from", json()); !report.is_null()) state.init_from = load_report_from_json(report);
   return state;
 }
 

@@ -14,11 +14,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/parameter_store.hpp"
 #include "train/exit_accuracies.hpp"
+#include "train/init_from.hpp"
 #include "train/safetensors.hpp"
 #include "train/stretch.hpp"
 
@@ -36,6 +38,7 @@ struct RunState {
   std::string machine = {};  // CPU, library and threads, in words
   std::string precision = "f32";  // of the steps: what --precision auto found
   std::string data = {};     // fingerprint of the training data (data/fingerprint.hpp)
+  std::optional<LoadReport> init_from = {};  // what fitted, where the run began from a file of weights
   std::string config = {};   // RunOptions::config_text
   std::string metrics = {};  // all of metrics.jsonl
   std::string choices = {};  // of the training program (train/plan_choices.hpp)

@@ -42,11 +42,22 @@ CheckpointStore::CheckpointStore(fs::path folder, int keep) : folder_(std::move(
 
 fs::path CheckpointStore::path_of(std::int64_t step) const { return folder_ / fmt::format("{}{:012}{}", kPrefix, step, kSuffix); }
 
+// All that lies in the folder; nothing where there is none yet. A folder that cannot be read now (a disk that is not mounted) is not an
+// empty one: who took it for that would start a run anew over one that is there.
+std::vector<fs::path> CheckpointStore::files() const {
+  std::vector<fs::path> found;
+  std::error_code error;
+  if (fs::symlink_status(folder_, error).type() == fs::file_type::not_found) return found;
+  fs::directory_iterator entry(folder_, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) found.push_back(entry->path());
+  if (error) throw_resource_error("read the directory", folder_, error.value());
+  return found;
+}
+
 std::vector<CheckpointStore::Entry> CheckpointStore::entries() const {
   std::vector<Entry> found;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder_, error))
-    if (const std::int64_t step = step_of(entry.path().filename().string()); step >= 0) found.push_back({step, entry.path()});
+  for (const fs::path& path : files())
+    if (const std::int64_t step = step_of(path.filename().string()); step >= 0) found.push_back({step, path});
   std::sort(found.begin(), found.end(), [](const Entry& a, const Entry& b) { return a.step < b.step; });
   return found;
 }
@@ -56,10 +67,8 @@ int CheckpointStore::begin(std::int64_t step) {
   fs::create_directories(folder_, error);
   if (error) throw_resource_error("create the directory", folder_, error.value());
   if (::faccessat(AT_FDCWD, folder_.c_str(), W_OK | X_OK, AT_EACCESS) != 0) throw_resource_error("write to the directory", folder_, errno);
-  std::vector<fs::path> left_over;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder_, error))
-    if (entry.path().filename().string().starts_with(fmt::format(".{}", kPrefix))) left_over.push_back(entry.path());
-  for (const fs::path& path : left_over) remove_file(path);
+  for (const fs::path& path : files())
+    if (path.filename().string().starts_with(fmt::format(".{}", kPrefix))) remove_file(path);
   int removed = 0;
   for (const Entry& entry : entries()) {
     if (entry.step <= step) continue;

@@ -28,7 +28,7 @@ class CheckpointStore {
 
   const std::filesystem::path& folder() const { return folder_; }
   std::filesystem::path path_of(std::int64_t step) const;
-  // By name, oldest first.
+  // By name, oldest first; none where there is no folder. Throws ResourceError where it cannot be read.
   std::vector<Entry> entries() const;
 
   // Makes the folder, removes what killed processes left, and every checkpoint of more than `step` steps: they belong to a run that is
@@ -47,6 +47,7 @@ class CheckpointStore {
   void wait();
 
  private:
+  std::vector<std::filesystem::path> files() const;
   void write() const;
   void remove_old() const;
 

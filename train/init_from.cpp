@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "train/errors.hpp"
 #include "data/one_line.hpp"
@@ -51,5 +52,19 @@ nlohmann::ordered_json to_json(const LoadReport& report) {
   };
   return {{"matched", text(report.matched)}, {"missing", text(report.missing)}, {"unexpected", text(report.ignored)},
           {"mismatched", text(report.mismatched)}};
+}
+
+LoadReport load_report_from_json(const nlohmann::ordered_json& json) {
+  LoadReport report;
+  for (const auto& [key, names] : {std::pair{"matched", &report.matched}, {"missing", &report.missing}, {"unexpected", &report.ignored},
+                                   {"mismatched", &report.mismatched}}) {
+    if (!json.is_object() || !json.contains(key) || !json[key].is_array())
+      throw std::invalid_argument(fmt::format("has no list of the {} weights that it began from", key));
+    for (const auto& name : json[key]) {
+      if (!name.is_string()) throw std::invalid_argument("has a name of a weight that is no text");
+      names->push_back(name.get<std::string>());
+    }
+  }
+  return report;
 }
 }  // namespace autodidact::train

@@ -17,4 +17,6 @@ LoadReport load_start(const SafetensorsFile& file, engine::ParameterStore& store
 // Counts, and the first few names of each kind, for a terminal; and all of them: `matched`, `missing`, `unexpected`, `mismatched`.
 std::string report_text(const std::filesystem::path& path, const LoadReport& report);
 nlohmann::ordered_json to_json(const LoadReport& report);
+// And back. Throws std::invalid_argument that says what is wrong.
+LoadReport load_report_from_json(const nlohmann::ordered_json& json);
 }  // namespace autodidact::train

@@ -54,6 +54,7 @@ RunResult result_from_json(const std::string& text) {
     if (!json.contains(key)) throw std::invalid_argument(fmt::format("has no {}", key));
     *accuracies = accuracies_from_json(json[key]);
   }
+  if (json.contains("init_from")) result.init_from = load_report_from_json(json["init_from"]);
   return result;
 }
 }  // namespace autodidact::train

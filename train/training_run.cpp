@@ -114,15 +114,17 @@ class Run {
     now.config = std::move(state_.config);
     now.choices = std::move(state_.choices);
     state_ = std::move(now);
+    result_.init_from = state_.init_from;
     say(fmt::format("goes on after step {} of epoch {}, {} in all, from {}\n", state_.step, state_.epoch + 1, state_.steps,
                     resumed_->file.path.string()));
   }
 
   void begin_folder() {
-    if (resumed_) directory_.go_on();
-    else directory_.begin();
+    // First what may refuse: nothing of an old run is removed before.
     if (const int removed = checkpoints_.begin(resumed_ ? state_.steps : -1); removed > 0 && resumed_)
       say(fmt::format("{} checkpoints of later steps are removed\n", removed));
+    if (resumed_) directory_.go_on();
+    else directory_.begin();
     if (resumed_) {
       write_file_atomically(directory_.metrics(), state_.metrics);
       save_weights(directory_.last_weights(), options_.info, trainer_.evaluated(), trainer_.steps());
@@ -171,7 +173,7 @@ class Run {
   }
 
   void initialise_from_file() {
-    result_.init_from = load_start(read_safetensors(options_.init_from), trainer_.store());
+    result_.init_from = state_.init_from = load_start(read_safetensors(options_.init_from), trainer_.store());
     say(report_text(options_.init_from, *result_.init_from));
     trainer_.restart_average();
   }
@@ -231,7 +233,7 @@ class Run {
   }
 
   void save_interrupted() {
-    save_checkpoint();
+    if (!cut_) save_checkpoint();
     checkpoints_.wait();
     epoch_row_.kind = RowKind::stopped;
     if (state_.step > 0) log_->append(epoch_row_);  // cut short: not comparable, but not lost where the run is not resumed
@@ -256,7 +258,8 @@ class Run {
   void end_epoch() {
     // Cut short by --max-steps: a run that is resumed to more steps shall find it as it was in the middle.
     const bool whole = state_.step == epoch_steps();
-    if (!whole) save_checkpoint();
+    cut_ = !whole;
+    if (cut_) save_checkpoint();
     epoch_row_.kind = whole ? RowKind::epoch : RowKind::cut;
     std::vector<ExitTableRow> rows{{"train", epoch_row_.accuracies}};
     if (data::Loader* judge = options_.best_on_test ? test_.get() : validation_.get()) {
@@ -320,6 +323,7 @@ class Run {
   MetricsRow epoch_row_;
   RunResult result_;
   std::int64_t saved_step_ = 0;
+  bool cut_ = false;  // --max-steps ended the last epoch in its middle, and a checkpoint has that moment
   double lr_ = 0;
 };
 }  // namespace

@@ -222,6 +222,34 @@ TEST_CASE("resume: an option that is newer than the checkpoint has its default t
   CHECK(run(kShort + "--max-steps 4" + out).status == 0);
 }
 
+TEST_CASE("resume: a folder of checkpoints that cannot be read is no reason to start anew") {
+  const ScratchDirectory folder;
+  const std::string out = " --resume auto --out " + (folder / "run").string();
+  REQUIRE(run(kShort + out).status == 0);
+  const auto before = names_in(folder / "run");
+  fs::rename(folder / "run/checkpoints", folder / "elsewhere");
+  fs::create_symlink(folder / "not_mounted", folder / "run/checkpoints");
+  check_refused(run(kShort + out), 7, {"run/checkpoints"});
+  check_refused(run(kShort + "--overwrite --out " + (folder / "run").string()), 7, {"run/checkpoints"});
+  CHECK(names_in(folder / "run") == before);
+}
+
+TEST_CASE("resume: a signal while an epoch that --max-steps cut is judged leaves its checkpoint as it was") {
+  const ScratchDirectory folder;
+  const fs::path out = folder / "run";
+  const std::string command = "train --batch 4 --epochs 2 --best-on-test --data synthetic:20000,side=8,classes=4" + kNetwork + "--resume auto --out ";
+  REQUIRE(run(command + (folder / "whole").string() + " --max-steps 6").status == 0);
+  const int status = interrupt(command + out.string() + " --max-steps 3", SIGTERM, folder / "err", [&] {
+    return !names_in(out / "checkpoints").empty() && names_in(out / "checkpoints").front().starts_with("step-");
+  });
+  INFO(read_text(folder / "err"));
+  REQUIRE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 0) MESSAGE("it was judged before the signal came");
+  else CHECK(WEXITSTATUS(status) == 75);
+  REQUIRE(run(command + out.string() + " --max-steps 6").status == 0);
+  check_same(out, folder / "whole");
+}
+
 TEST_CASE("resume: a damaged checkpoint is passed over, or is exit code 4 where it is named") {
   const ScratchDirectory folder;
   const fs::path run_folder = folder / "run";
