@@ -150,7 +150,9 @@ void write(const JsonOutput& output, const Json& json) {
 }
 
 void evaluate_data(const EvalArguments& eval, const std::optional<train::PolicyFile>& policy, TrainedNetwork& trained) {
-  const data::Source source = eval.source.open(data::Parts::test_only, trained.info().side, trained.info().class_names);
+  data::Source source = eval.source.open(data::Parts::test_only, trained.info().side, trained.info().class_names);
+  if (trained.info().mean.empty() && !source.normalisation)  // that of the training half, as in training
+    source.normalisation = eval.source.open(data::Parts::train_and_test, trained.info().side).normalisation;
   trained.take(source);
   if (policy) train::require_network(eval.policy, *policy, trained.info());
   engine::Lanes lanes(eval.compile.threads);
@@ -192,7 +194,8 @@ int run_eval(const Arguments& arguments) {
   EvalArguments eval;
   App app("eval", "Accuracy of every exit and of the ensemble on the test half of a data set, with --policy of leaving early; or the logits of a batch.");
   eval.declare(*app);
-  leave_network_to_weights(*app);
+  leave_network_to_weights(app);
+  app.dump_if_given({"--batch", "--no-compact", "--pairs", "--timed-images"});
   app.parse(arguments);
   const std::optional<train::PolicyFile> policy = eval.read_policy(*app);
   eval.check();

@@ -34,14 +34,13 @@ train::Trainer& TrainedNetwork::open(engine::Lanes& lanes, train::ProgramOptions
   return *trainer_;
 }
 
-data::Normalisation TrainedNetwork::normalisation(const data::Source& source, const data::Dataset& half) const {
-  if (!info_.mean.empty()) return {info_.mean, info_.std};
-  return source.normalisation ? *source.normalisation : data::measure_normalisation(half);
+data::Normalisation TrainedNetwork::normalisation(const data::Source& source) const {
+  return info_.mean.empty() ? source.normalisation.value() : data::Normalisation{info_.mean, info_.std};
 }
 
 data::Loader TrainedNetwork::loader(const data::Source& source, const data::DatasetPointer& half, std::size_t batch,
                                     int workers) const {
-  return {half, data::Augmentation({.kind = data::Augment::none}, half->shape(), normalisation(source, *half)),
+  return {half, data::Augmentation({.kind = data::Augment::none}, half->shape(), normalisation(source)),
           {.batch = batch, .min_last = 1, .order = data::Order::sequential, .workers = workers}};
 }
 }  // namespace autodidact::cli

@@ -27,8 +27,8 @@ class TrainedNetwork {
   // `batch`: images at a time, by which --precision auto tries.
   train::Trainer& open(engine::Lanes& lanes, train::ProgramOptions programs, std::size_t batch);
 
-  // The figures that the weights were trained with; the data's own only if the file does not say.
-  data::Normalisation normalisation(const data::Source& source, const data::Dataset& half) const;
+  // The figures that the weights were trained with; those of the source only if the file does not say, and then it must have some.
+  data::Normalisation normalisation(const data::Source& source) const;
   // Batches of it in order, as they are.
   data::Loader loader(const data::Source& source, const data::DatasetPointer& half, std::size_t batch, int workers) const;
 

@@ -2,6 +2,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -9,8 +10,11 @@
 #include <fstream>
 #include <memory>
 #include <new>
+#include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "data/png.hpp"
 
@@ -34,21 +38,50 @@ std::string png_of(const Dataset& half, std::size_t i) {
   return encode_png(image);
 }
 
+// One call for all files instead of one each.
+void sync_disk_of(const fs::path& folder) {
+  const int handle = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = handle >= 0 && ::syncfs(handle) == 0;
+  if (handle >= 0) ::close(handle);
+  if (!synced) throw std::runtime_error(fmt::format("cannot write {} to its disk", folder.string()));
+}
+
 std::string folder_name(std::string name) {
   std::replace(name.begin(), name.end(), '/', '-');
   return name.starts_with('.') ? "_" + name : name;
 }
 
-void write_folder(const Dataset& half, const fs::path& folder, std::size_t count) {
-  std::vector<fs::path> of_class;
-  for (const std::string& name : half.class_names()) {
-    of_class.push_back(folder / folder_name(name));
-    if (!fs::create_directories(of_class.back()))
-      throw std::invalid_argument(fmt::format("two classes are called {}", name));
+// `limit` images in order: the first of each class, and of the others the first.
+std::vector<std::size_t> chosen(const Dataset& half, std::size_t limit) {
+  const std::size_t classes = half.class_names().size();
+  if (limit < std::min(classes, half.size()))
+    throw std::invalid_argument(
+        fmt::format("{} images cannot hold one of each of {} classes", limit, classes));
+  std::vector<bool> seen(classes);
+  std::vector<std::size_t> firsts, others;
+  for (std::size_t i = 0; i < half.size(); ++i) {
+    const auto label = static_cast<std::size_t>(half.label(i));
+    (seen[label] ? others : firsts).push_back(i);
+    seen[label] = true;
   }
-  for (std::size_t i = 0; i < count; ++i) {
-    write(of_class[static_cast<std::size_t>(half.label(i))] / fmt::format("{:06}.png", i),
-          png_of(half, i));
+  std::vector<std::size_t> all = std::move(firsts);
+  all.insert(all.end(), others.begin(), others.end());
+  all.resize(std::min(limit, all.size()));
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+// A class without an image gets no folder.
+void write_folder(const Dataset& half, const fs::path& folder, const std::vector<std::size_t>& images) {
+  std::set<std::string> names;
+  for (const std::string& name : half.class_names())
+    if (!names.insert(folder_name(name)).second)
+      throw std::invalid_argument(fmt::format("two classes are called {}", name));
+  for (const std::size_t i : images) {
+    const fs::path of_class =
+        folder / folder_name(half.class_names()[static_cast<std::size_t>(half.label(i))]);
+    fs::create_directories(of_class);
+    write(of_class / fmt::format("{:06}.png", i), png_of(half, i));
   }
 }
 
@@ -87,10 +120,11 @@ class Shard {
   std::unique_ptr<archive, CloseArchive> writer_;
 };
 
-void write_shards(const Dataset& half, const std::string& prefix, std::size_t count) {
-  for (std::size_t first = 0; first < count; first += kShardSamples) {
+void write_shards(const Dataset& half, const std::string& prefix, const std::vector<std::size_t>& images) {
+  for (std::size_t first = 0; first < images.size(); first += kShardSamples) {
     Shard shard(fmt::format("{}-{:06}.tar", prefix, first / kShardSamples));
-    for (std::size_t i = first; i < std::min(first + kShardSamples, count); ++i) {
+    for (std::size_t n = first; n < std::min(first + kShardSamples, images.size()); ++n) {
+      const std::size_t i = images[n];
       shard.add(fmt::format("{:06}.png", i), png_of(half, i));
       shard.add(fmt::format("{:06}.cls", i), std::to_string(half.label(i)));
     }
@@ -102,11 +136,11 @@ void write_all(const Source& source, ExportFormat format, const fs::path& folder
                std::size_t limit) {
   for (const auto& [name, half] : {std::pair{"train", source.train}, {"test", source.test}}) {
     if (!half) continue;
-    const std::size_t count = std::min(limit, half->size());
+    const std::vector<std::size_t> images = chosen(*half, limit);
     if (format == ExportFormat::folder)
-      write_folder(*half, folder / name, count);
+      write_folder(*half, folder / name, images);
     else
-      write_shards(*half, (folder / name).string(), count);
+      write_shards(*half, (folder / name).string(), images);
   }
   if (format == ExportFormat::folder) return;
   std::string names;
@@ -134,7 +168,9 @@ void export_images(const Source& source, ExportFormat format, const fs::path& fo
   }
   try {
     write_all(source, format, partial, limit);
+    sync_disk_of(partial);
     fs::rename(partial, target);
+    sync_disk_of(target);
   } catch (...) {
     fs::remove_all(partial, error);
     throw;

@@ -13,9 +13,9 @@ namespace autodidact::data {
 
 enum class ExportFormat { folder, tar };
 
-// At most `limit` images of each half, the first ones. All is written aside and renamed in the end: whole or not at all.
-// std::invalid_argument where the folder is there already, or images have neither 1 nor 3 channels; std::runtime_error where it
-// cannot be written.
+// At most `limit` images of each half: the first of each class, and of the others the first; a class that has none gets no folder. All is
+// written aside and renamed in the end: whole or not at all. std::invalid_argument where the folder is there already, images have neither
+// 1 nor 3 channels, or there are more classes than `limit`; std::runtime_error where it cannot be written.
 void export_images(const Source& source, ExportFormat format, const std::filesystem::path& folder,
                    std::size_t limit);
 

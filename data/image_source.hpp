@@ -27,6 +27,8 @@ class ImageSource {
   Normalisation normalisation() const;
   // `class_names`: of the training half where that is read already, else empty.
   DatasetPointer read(Half half, std::vector<std::string> class_names);
+  // Whether what was read has been brought to a size.
+  bool is_framed() const { return is_framed_; }
   // What Source has of images alone.
   void describe(Source& source) const;
 

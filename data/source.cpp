@@ -25,8 +25,13 @@ constexpr std::string_view kKinds =
     "cifar10:DIR, cifar100:DIR, fashion-mnist[:DIR], idx:DIR, folder:DIR, tar:DIR, synthetic[:N]";
 constexpr std::string_view kFashionFolder = "/usr/share/datasets/fashion-mnist";
 
+struct ReadHalf {
+  DatasetPointer images;
+  bool has_wanted_size = false;  // brought to a size that somebody asked for
+};
+
 // Reads one half; the names of the classes are given once they are known.
-using Reader = std::function<DatasetPointer(Half, std::vector<std::string> class_names)>;
+using Reader = std::function<ReadHalf(Half, std::vector<std::string> class_names)>;
 
 std::uint64_t parse_number(std::string_view specification, std::string_view name,
                            std::string_view text) {
@@ -78,15 +83,15 @@ const std::vector<std::string>& fashion_classes() {
 }
 
 // Brings images to a form that networks take.
-DatasetPointer fit(DatasetPointer half) {
+DatasetPointer fit(ReadHalf half) {
   constexpr int kSmallSide = 28, kBorder = 2;
-  const ImageShape shape = half->shape();
+  const ImageShape shape = half.images->shape();
   if (shape.height != shape.width) {
     throw DataError(fmt::format("{}: images are {} pixels high and {} wide, expected square ones",
-                                half->origin(0), shape.height, shape.width));
+                                half.images->origin(0), shape.height, shape.width));
   }
-  if (shape.height != kSmallSide) return half;
-  return std::make_shared<PaddedDataset>(std::move(half), kBorder, std::uint8_t{0});
+  if (shape.height != kSmallSide || half.has_wanted_size) return half.images;
+  return std::make_shared<PaddedDataset>(std::move(half.images), kBorder, std::uint8_t{0});
 }
 
 // `known_normalisation`: where the normalisation goes by name.
@@ -97,10 +102,10 @@ Source read_halves(Parts parts, bool one_file, std::optional<Normalisation> know
   if (parts == Parts::test_only) {
     source.test = fit(read(Half::test, {}));
   } else {
-    const DatasetPointer train = read(Half::train, {});
-    if (!source.normalisation) source.normalisation = measure_normalisation(*train);
+    const ReadHalf train = read(Half::train, {});
+    if (!source.normalisation) source.normalisation = measure_normalisation(*train.images);
     source.train = fit(train);
-    if (!one_file) source.test = fit(read(Half::test, train->class_names()));
+    if (!one_file) source.test = fit(read(Half::test, train.images->class_names()));
   }
   const Dataset& known = source.train ? *source.train : *source.test;
   if (source.test && source.test->shape() != known.shape()) {
@@ -132,14 +137,15 @@ Source open_source(std::string_view specification, Parts parts, const SourceOpti
     require_as_they_are(specification, options);
     const SyntheticOptions synthetic = parse_synthetic(specification, rest);
     return read_halves(parts, false, {},
-                       [&](Half half, auto) { return make_synthetic(synthetic, half); });
+                       [&](Half half, auto) { return ReadHalf{make_synthetic(synthetic, half)}; });
   }
   if ((kind == "folder" || kind == "tar") && !rest.empty()) {
     const auto format = kind == "folder" ? ImageSource::Format::folder : ImageSource::Format::tar;
     ImageSource images(format, std::string(rest), parts, options);
     Source source = read_halves(parts, images.has_one_half(), images.normalisation(),
                                 [&](Half half, std::vector<std::string> class_names) {
-                                  return images.read(half, std::move(class_names));
+                                  DatasetPointer read = images.read(half, std::move(class_names));
+                                  return ReadHalf{std::move(read), images.is_framed()};
                                 });
     images.describe(source);
     return source;
@@ -162,11 +168,11 @@ Source open_source(std::string_view specification, Parts parts, const SourceOpti
   if (cifar) {
     const Cifar which = kind == "cifar10" ? Cifar::ten : Cifar::hundred;
     return read_halves(parts, one_file, cifar_normalisation(),
-                       [&](Half half, auto) { return read_cifar(which, half, location); });
+                       [&](Half half, auto) { return ReadHalf{read_cifar(which, half, location)}; });
   }
   Source source =
       read_halves(parts, one_file, {}, [&](Half half, std::vector<std::string> class_names) {
-        return read_idx(half, location, fashion ? fashion_classes() : std::move(class_names));
+        return ReadHalf{read_idx(half, location, fashion ? fashion_classes() : std::move(class_names))};
       });
   source.default_augment = Augment::none;
   return source;

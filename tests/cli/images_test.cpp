@@ -104,6 +104,26 @@ TEST_CASE(
       2, {"sides of 12 to 20 pixels", "--size N"});
 }
 
+TEST_CASE("images: 28 pixels get no border where they were asked for") {
+  const Pictures pictures;
+  const Outcome stats = pictures.run("data --stats --size 28 --json -" + pictures.data());
+  INFO(stats.err);
+  REQUIRE(stats.status == 0);
+  CHECK(nlohmann::json::parse(stats.out).at("side") == 28);
+}
+
+TEST_CASE("images: however few are exported, each class has one") {
+  const ScratchDirectory folder;
+  const std::string cache = "XDG_CACHE_HOME='" + (folder / "cache").string() + "'";
+  const std::string exported = "data --data synthetic:40,side=8,classes=4 --export " + (folder / "f").string();
+  check_failure(run(exported + " --limit 3"), 2, {"3 images cannot hold one of each of 4 classes"});
+  REQUIRE(run(exported + " --limit 4").status == 0);
+  const Outcome stats = run("data --stats --json - --data folder:" + (folder / "f").string(), cache);
+  INFO(stats.err);
+  REQUIRE(stats.status == 0);
+  for (const char* half : {"train", "test"}) CHECK(nlohmann::json::parse(stats.out).at(half).at("images") == 4);
+}
+
 TEST_CASE("images: an exported data set is trained on as a folder and as shards") {
   const ScratchDirectory folder;
   const std::string cache = "XDG_CACHE_HOME='" + (folder / "cache").string() + "'";

@@ -135,8 +135,11 @@ TEST_CASE("convert: each reader gets exactly its names, and the same logits") {
 TEST_CASE("train --init-from: a network of torchvision's names gives its trunk, and all that did not fit is told") {
   const Files files;
   REQUIRE(run("convert --weights " + files.weights + " --for torchvision --out " + files.path("t")).status == 0);
-  const Outcome outcome = run("train --epochs 1 --max-steps 1 --batch 16 --stem imagenet --json - --init-from " + files.path("t") + " --out " +
-                              files.path("run") + " --data synthetic:64,side=16,classes=4" + kTinyNetwork + kFixed);
+  const auto train = [&](int steps) {
+    return run(fmt::format("train --epochs 1 --max-steps {} --batch 16 --stem imagenet --json - --resume auto --init-from {} --out {} "
+                           "--data synthetic:64,side=16,classes=4", steps, files.path("t"), files.path("run")) + kTinyNetwork + kFixed);
+  };
+  const Outcome outcome = train(1);
   INFO(outcome.err);
   REQUIRE(outcome.status == 0);
   const Json report = Json::parse(outcome.out).at("init_from");
@@ -148,6 +151,12 @@ TEST_CASE("train --init-from: a network of torchvision's names gives its trunk, 
   CHECK((missing.contains("fc1.weight") && missing.contains("adaptation_layers.2.bias") && !any_begins(missing, "layer")));
   CHECK(contains(outcome.err, "1 of another shape start fresh"));
   CHECK(contains(outcome.err, "of another shape: conv1.weight (8,3,3,3), not (8,3,7,7)\n"));
+  // Where the run goes on, nothing is taken again, but what was is still known.
+  const Outcome later = train(2);
+  INFO(later.err);
+  REQUIRE(later.status == 0);
+  CHECK(Json::parse(later.out).at("init_from") == report);
+  CHECK(Json::parse(read_text(files.path("run") + "/result.json")).at("init_from") == report);
 }
 
 TEST_CASE("export --onnx: one file, or none and a sentence") {
@@ -202,4 +211,21 @@ TEST_CASE("export --hf: a whole folder with the figures of these very weights, o
   check_failure(run("export --weights " + files.weights + " --hf " + files.path("bare")), 2, {"exists already"});
   check_failure(run("export --weights " + files.weights + " --hf /proc/x"), 7, {"/proc/x"});
   for (const std::string& name : files.folder.names()) CHECK_FALSE(name.starts_with("."));
+}
+
+TEST_CASE("eval: weights that do not say how images are normalised take it from the training half, before it got a border") {
+  const ScratchDirectory folder;
+  const std::string data = " --data synthetic:400,side=28,classes=4 ", out = (folder / "run").string();
+  REQUIRE(run("train --epochs 2 --batch 32 --model resnet18 --width 8 --out " + out + data + kFixed).status == 0);
+  const auto file = autodidact::train::read_safetensors(out + "/last.safetensors");
+  auto metadata = file.metadata;
+  REQUIRE((metadata.erase("mean") == 1 && metadata.erase("std") == 1));
+  std::vector<autodidact::train::TensorView> tensors;
+  for (const auto& tensor : file.tensors) tensors.push_back({tensor.name, tensor.type, tensor.shape, tensor.bytes});
+  autodidact::train::write_safetensors(folder / "bare.safetensors", metadata, tensors);
+  const Outcome whole = run("eval --weights " + out + "/last.safetensors" + data + kFixed);
+  const Outcome bare = run("eval --weights " + (folder / "bare.safetensors").string() + data + kFixed);
+  INFO(bare.err);
+  REQUIRE(bare.status == 0);
+  CHECK(bare.out == whole.out);
 }
