@@ -191,11 +191,7 @@ train::ModelInfo info_of(const train::SafetensorsFile& weights, const CLI::App& 
   return *found;
 }
 
-void leave_network_to_weights(CLI::App& app) {
-  app.parse_complete_callback([&app] {
-    for (const char* name : {"--model", "--width", "--stem", "--groups", "--width-per-group", "--classes", "--channels", "--side",
-                             "--recipe"})
-      if (CLI::Option* option = app.get_option_no_throw(name); option && option->count() == 0) option->configurable(false);
-  });
+void leave_network_to_weights(App& app) {
+  app.dump_if_given({"--model", "--width", "--stem", "--groups", "--width-per-group", "--classes", "--channels", "--side", "--recipe"});
 }
 }  // namespace autodidact::cli

@@ -71,7 +71,7 @@ train::ModelInfo info_of(const train::SafetensorsFile& weights, const CLI::App& 
 
 // For commands that read weights: an option of the network that was not given is what the file says, so --dump-config must not
 // write its default. Call it before parse.
-void leave_network_to_weights(CLI::App& app);
+void leave_network_to_weights(App& app);
 
 // The exits that have an adaptation layer: those that the recipe uses, all three under --compat seed.
 std::vector<int> adaptation_exits(const RecipeArguments& recipe, bool seed_compat);

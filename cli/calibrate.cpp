@@ -104,7 +104,8 @@ int run_calibrate(const Arguments& arguments) {
   App app("calibrate", "Measures every stage and exit of a network on this machine, and chooses on validation images which exits to keep "
                        "and when an image may leave.");
   calibrate.declare(*app);
-  leave_network_to_weights(*app);
+  leave_network_to_weights(app);
+  app.dump_if_given({"--accuracy-drop"});
   app.parse(arguments);
   train::check(calibrate.goal());
   train::require_replaceable(calibrate.out);

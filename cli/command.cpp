@@ -177,6 +177,8 @@ void App::parse(const Arguments& arguments) {
   }
   for (const auto& call : after_parsing_) call();
   set_unset_switches_configurable(false);
+  for (const char* name : dumped_if_given_)
+    if (CLI::Option* option = app_.get_option_no_throw(name); option && option->count() == 0) option->configurable(false);
   if (!dump_config_) return;
   std::fputs(config_text().c_str(), stdout);
   require_printed();

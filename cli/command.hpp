@@ -53,6 +53,9 @@ class App {
   void parse(const Arguments& arguments);
   // Called by parse() when all options have their values, before --dump-config and the answer; what it throws is a usage error.
   void after_parsing(std::function<void()> call) { after_parsing_.push_back(std::move(call)); }
+  // Options, as far as there are such, whose absence says something that their default does not: config_text() leaves them out unless they
+  // were given.
+  void dump_if_given(std::initializer_list<const char*> names) { dumped_if_given_.insert(dumped_if_given_.end(), names); }
   // Every option as used, in the form that --config takes; those without a value are left out.
   std::string config_text() const;
   // What config_text() says where nothing is given.
@@ -64,6 +67,7 @@ class App {
 
   CLI::App app_;
   std::vector<std::function<void()>> after_parsing_;
+  std::vector<const char*> dumped_if_given_;
   std::string default_config_text_;
   bool dump_config_ = false;
 };

@@ -23,7 +23,7 @@ int run_convert(const Arguments& arguments) {
   network.declare(*app);
   recipe.declare_name(*app);
   images.declare(*app);
-  leave_network_to_weights(*app);
+  leave_network_to_weights(app);
   app.parse(arguments);
 
   const train::Reader wanted = train::reader_by_name(reader);

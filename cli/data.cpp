@@ -45,7 +45,7 @@ void DataArguments::declare(CLI::App& app) {
   app.add_option("--seed", seed, "which samples --preview shows, and of the augmentation");
   app.add_option("--export", exported, "folder to write with the images as PNG files; it must not be there yet");
   app.add_option("--export-format", format, "folder (HALF/CLASS/*.png) or tar (HALF-*.tar, WebDataset)")->check(CLI::IsMember({"folder", "tar"}));
-  app.add_option("--limit", limit, "images of each half that --export writes, the first ones; 0 = all");
+  app.add_option("--limit", limit, "images of each half that --export writes, the first ones, with the first of each class among them; 0 = all");
   app.add_option("--apply", apply,
                  "apply one operation to IN.png and write OUT.png: shearX:5, shearX:-5, rotate:3, equalize …");
   app.add_option("in", in, "PNG that --apply reads");
@@ -64,6 +64,7 @@ void DataArguments::check() const {
   if (!apply.empty() && out.empty()) throw std::invalid_argument("data: --apply takes two files, IN.png OUT.png");
   if (apply.empty() && !in.empty())
     throw std::invalid_argument(fmt::format("data: {} is named, but only --apply takes files", in));
+  if (json.wanted() && !stats) throw std::invalid_argument("data: --json is of --stats, whose result it writes");
   augment.check();
 }
 

@@ -58,7 +58,7 @@ int run_export(const Arguments& arguments) {
   ExportArguments wanted;
   App app("export", "A network with its weights for other programs: an ONNX file, a folder for a hub of models.");
   wanted.declare(*app);
-  leave_network_to_weights(*app);
+  leave_network_to_weights(app);
   app.parse(arguments);
   wanted.check();
 

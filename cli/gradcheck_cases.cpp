@@ -34,7 +34,7 @@ namespace {
 
 const FastTolerance kF32{1e-5, "sums of at most 1e4 f32 products, each rounded at 6e-8"};
 const FastTolerance kWinograd{1e-4, "Winograd adds and subtracts inputs and weights before it multiplies them"};
-const FastTolerance kBf16{1.0 / 256, "a number written in bf16 is rounded by at most 2^-9; none is made of numbers that were rounded more than once"};
+const FastTolerance kBf16{1.0 / 256, "a number written in bf16 is rounded by at most 2^-8, in the mean of many by less than 0.6 of it; none is made of numbers that were rounded more than once"};
 const FastTolerance kNetworkF32{1e-4, "2e-7 a sum, grown by up to 60 layers of batch norm and by cancellation"};
 
 // 24 channels: 16 does not divide them. 35 pixels: no vector does.

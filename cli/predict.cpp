@@ -116,7 +116,8 @@ int run_predict(const Arguments& arguments) {
   PredictArguments predict;
   App app("predict", "The classes of image files, and the exit at which each was answered.");
   predict.declare(*app);
-  leave_network_to_weights(*app);
+  leave_network_to_weights(app);
+  app.dump_if_given({"--batch"});
   app.parse(arguments);
 
   TrainedNetwork trained(predict.weights, *app, predict.network, predict.recipe, predict.images);

@@ -18,6 +18,7 @@ int run_report(const Arguments& arguments) {
   app->add_option("--policy", policies, "policies, as calibrate writes them: accuracy against time of leaving early")
       ->allow_extra_args(false);
   app->add_option("--out", out, "HTML file to write")->required();
+  app.dump_if_given({"--policy"});
   app.parse(arguments);
 
   train::require_replaceable(out);

@@ -77,7 +77,7 @@ int run_trace(const Arguments& arguments) {
   TraceArguments trace;
   App app("trace", "One training step on a given batch; writes every value, gradient and updated parameter, by name.");
   trace.declare(app);
-  leave_network_to_weights(*app);
+  leave_network_to_weights(app);
   app.parse(arguments);
   if (trace.compile.precision == "auto") throw std::invalid_argument("trace times nothing: --precision must be f32 or bf16");
   if (trace.compile.precision == "bf16" && trace.backend == "reference")

@@ -95,3 +95,26 @@ TEST_CASE("config: a command that reads weights leaves to them what was not give
   CHECK(contains(dump.out, "width=8"));
   CHECK_FALSE(contains(dump.out, "model="));
 }
+
+// The absence of these says something: the goal that is not --budget-ms, no policy, the policy's own batch size.
+TEST_CASE("config: what is not given is not written where its absence has a meaning, so that --config takes the rest back") {
+  const ScratchDirectory folder;
+  const std::string config = (folder / "c.toml").string();
+  struct Meaning {
+    std::string command, options, absent;
+  };
+  for (const auto& [command, options, absent] :
+       {Meaning{"calibrate", "--weights w --data synthetic --out p --budget-ms 0.2", "accuracy-drop"}, {"eval", "--weights w --data synthetic", "pairs"},
+        {"eval", "--weights w --data synthetic --policy p", "batch"}, {"predict", "--weights w --policy p i.png", "batch"},
+        {"report", "r --out o", "policy"}}) {
+    CAPTURE(command);
+    const Outcome dump = run(command + " " + options + " --dump-config");
+    INFO(dump.err);
+    REQUIRE(dump.status == 0);
+    CHECK_FALSE(contains(dump.out, absent + "="));
+    write_text(config, dump.out);
+    // It gets as far as the files that are not there.
+    const int status = run(command + " --config " + config).status;
+    CHECK((status == 3 || status == 4));
+  }
+}

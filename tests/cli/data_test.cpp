@@ -82,6 +82,7 @@ TEST_CASE("data: what it cannot do is said in one sentence with the code of its 
   check_failure(run("data --preview " + out), 2, {"--preview needs --data"});
   check_failure(run("data --apply invert " + in), 2, {"--apply takes two files"});
   check_failure(run("data --stats" + kData + in), 2, {"only --apply takes files"});
+  check_failure(run("data --json " + out + " --preview " + out + kData), 2, {"--json is of --stats"});
   check_failure(run("data --apply shearX" + files), 2, {"shearX needs a level from -9 to 9"});
   check_failure(run("data --apply shear:5" + files), 2, {"unknown operation \"shear\""});
   check_failure(run("data --augment cutmix --preview " + out + kData), 2, {"unknown augmentation \"cutmix\""});
