@@ -18,6 +18,8 @@ namespace {
 
 /// Enough for every other process and host that could write to the same directory under the same process number.
 constexpr int kNameAttempts = 100;
+/// As many as the system itself follows.
+constexpr int kMostLinks = 40;
 
 fs::path resolve_target(const fs::path& target) {
   std::error_code error;
@@ -26,9 +28,13 @@ fs::path resolve_target(const fs::path& target) {
     throw ResourceError(
         fmt::format("cannot write {}: it exists and is not a regular file", target.string()));
   }
-  if (!fs::is_symlink(fs::symlink_status(target, error))) return target;
-  const fs::path resolved = fs::weakly_canonical(target, error);
-  return error ? target : resolved;
+  fs::path resolved = target;
+  for (int link = 0; fs::is_symlink(fs::symlink_status(resolved, error)); ++link) {  // also where the last of them leads to nothing yet
+    const fs::path next = fs::read_symlink(resolved, error);
+    if (error || link == kMostLinks) throw_resource_error("follow the link", target, error ? error.value() : ELOOP);
+    resolved = resolved.parent_path() / next;  // next alone, where it is absolute
+  }
+  return resolved;
 }
 
 fs::path directory_of(const fs::path& target) {

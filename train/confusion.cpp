@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "train/atomic_file.hpp"
+#include "train/progress.hpp"
 
 namespace autodidact::train {
 namespace {
@@ -91,5 +92,6 @@ Confusion confusion_from_json(const std::string& text) {
 
 void write_confusion(const std::filesystem::path& path, const Confusion& confusion) {
   if (confusion.classes > 0) write_file_atomically(path, to_json(confusion));
+  else say(fmt::format("{} is not written: which class was taken for which is counted for at most {} classes\n", path.string(), kMostConfusedClasses));
 }
 }  // namespace autodidact::train

@@ -23,9 +23,13 @@ std::string key_of(const TrainerOptions& options, std::int64_t batch, Mode mode,
   std::string graph;
   for (const engine::Graph whole = training_graph(options.network, options.recipe, batch); const engine::Node& node : whole.nodes())
     graph += fmt::format("{} {} {};", node.op->kind(), node.op->describe(), whole.value(node.outputs.front()).shape.text());
-  return fmt::format("{} of {} {:016x} batch {} {} choose {} recompute {} threads {}", mode == Mode::train ? "step" : "inference",
-                     options.network.model, std::hash<std::string>()(graph), batch, name_of(precision),
-                     static_cast<int>(options.programs.choose), static_cast<int>(options.programs.recompute), lanes.layout().wide);
+  std::string key = fmt::format("{} of {} {:016x} batch {} {} choose {} recompute {} threads {}", mode == Mode::train ? "step" : "inference",
+                                options.network.model, std::hash<std::string>()(graph), batch, name_of(precision),
+                                static_cast<int>(options.programs.choose), static_cast<int>(options.programs.recompute), lanes.layout().wide);
+  if (mode == Mode::train)
+    key += fmt::format(" pieces {} frozen {} optimizer {} averaged {}", options.micro_batches, options.programs.freeze_batch_norm,
+                       options.optimizer.index(), options.average_decay > 0);
+  return key;
 }
 
 double smallest_ms(const std::function<void()>& step) {

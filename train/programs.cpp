@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <string>
 
 #include "ops/fusions.hpp"
 #include "train/errors.hpp"
 #include "train/plan_cache.hpp"
+#include "train/progress.hpp"
 
 namespace autodidact::train {
 
@@ -30,7 +30,7 @@ Programs::Programs(model::NetworkOptions network, model::Recipe recipe, engine::
   layout_ = std::make_shared<const engine::ParameterLayout>(training_graph(network_, recipe_, 2));
   if (options_.plan_cache.empty()) return;
   const std::string refusal = read_plan_cache(options_.plan_cache, engine::timings());
-  if (!refusal.empty()) fmt::print(stderr, "{}; measuring again\n", refusal);
+  if (!refusal.empty()) say(fmt::format("{}; measuring again\n", refusal));
 }
 
 engine::CompileOptions Programs::options_for(Use use, const engine::Program* inherit) const {
@@ -76,7 +76,7 @@ void Programs::keep_timings() {
   try {
     write_plan_cache(options_.plan_cache, engine::timings());
   } catch (const ResourceError& error) {
-    fmt::print(stderr, "what was measured is not kept: {}\n", error.what());
+    say(fmt::format("what was measured is not kept: {}\n", error.what()));
     options_.plan_cache.clear();
   }
 }

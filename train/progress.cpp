@@ -108,7 +108,8 @@ bool Progress::due(const ProgressPoint& point, double seconds) const {
 }
 
 double Progress::seconds_left(const ProgressPoint& point, double seconds) const {
-  const std::int64_t total = point.total_steps > 0 ? point.total_steps : point.epochs * point.steps;
+  const std::int64_t whole = point.epochs * point.steps;
+  const std::int64_t total = point.total_steps > 0 ? std::min(point.total_steps, whole) : whole;
   const std::int64_t timed = steps_done(point) - first_done_;
   if (timed <= 0) return kMissing;
   const double left = static_cast<double>(std::max<std::int64_t>(0, total - steps_done(point)));

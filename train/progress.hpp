@@ -30,8 +30,7 @@ struct ProgressPoint {
   int epochs = 1;
   std::int64_t step = 0;   ///< steps done in this epoch
   std::int64_t steps = 0;  ///< steps of an epoch
-  std::int64_t total_steps =
-      0;  ///< of the run, where --max-steps makes it less than epochs × steps; else 0
+  std::int64_t total_steps = 0;  ///< the most that the run may take (--max-steps); 0: as many as its epochs have
   double loss = kMissing;
   double lr = kMissing;
   double images_per_s = kMissing;

@@ -23,7 +23,7 @@ inline constexpr double kTextbookProducts = 4e9;
 // computed wrongly differs by more than either.
 inline constexpr double kDirectStepTolerance = 3e-2, kWinogradStepTolerance = 1e-1;
 
-// In bf16 each number of a plane is rounded at 2^-9: logits of ResNet-18 are then off by 2e-2, and of the inputs of each ReLU a few in
+// In bf16 each number of a plane is rounded by up to 2^-8: logits of ResNet-18 are then off by 2e-2, and of the inputs of each ReLU a few in
 // a thousand take the other side. In fresh weights on random images that adds up to a difference of 0.3 in the whole gradient, and of
 // 0.55 at most in one tensor's, with 4 images as with 32. Gradients that have nothing in common differ by 1.4, those of a wrong sign
 // by 2. (Where a batch norm sees fewer than 16 numbers a channel, as in 4 images of 8 pixels, its statistics are so uncertain that

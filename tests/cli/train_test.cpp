@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -44,6 +45,15 @@ int interrupt(const std::string& arguments, const fs::path& until, int signal, c
   return status;
 }
 }  // namespace
+
+TEST_CASE("train: nobody needs to read what it says, of a damaged plan cache too") {
+  const ScratchDirectory folder;
+  const fs::path cache = folder / "cache.txt";
+  write_text(cache, "nonsense");
+  const std::string command = "'" AUTODIDACT_PROGRAM "' train --epochs 1 --max-steps 1 --batch 16 --plan-cache " + cache.string() + " --out " +
+                              (folder / "run").string() + kTinyNetwork + kTinyData + " >/dev/null 2>/dev/full";
+  CHECK(std::system(command.c_str()) == 0);
+}
 
 TEST_CASE("train: a small run writes its folder, and eval needs nothing but the weights") {
   const ScratchDirectory folder;

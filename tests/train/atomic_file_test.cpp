@@ -92,3 +92,16 @@ TEST_CASE("a symbolic link stays a link: the file it points to is replaced") {
   CHECK(std::filesystem::is_symlink(scratch / "link.bin"));
   CHECK(read_text(scratch / "real.bin") == "new");
 }
+
+TEST_CASE("a symbolic link to what is not there yet stays a link too, and one in a circle is refused") {
+  const ScratchDirectory scratch;
+  std::filesystem::create_directory(scratch / "folder");
+  std::filesystem::create_symlink("folder/second", scratch / "first");
+  std::filesystem::create_symlink("real.bin", scratch / "folder/second");
+  write_file_atomically(scratch / "first", "new");
+  CHECK(std::filesystem::is_symlink(scratch / "first"));
+  CHECK(std::filesystem::is_symlink(scratch / "folder/second"));
+  CHECK(read_text(scratch / "folder/real.bin") == "new");
+  std::filesystem::create_symlink("circle", scratch / "circle");
+  CHECK_THROWS_AS(write_file_atomically(scratch / "circle", "new"), ResourceError);
+}

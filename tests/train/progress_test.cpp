@@ -140,6 +140,10 @@ TEST_CASE("the time left counts from the first step seen, so that a resumed run 
   last.total_steps = 5 * 400 + 210;
   progress.update(last, 1200);
   CHECK(screen.text().ends_with("ETA 10 s\n"));
+  last.step = 300;
+  last.total_steps = 100000;  // more than all epochs have
+  progress.update(last, 1300);
+  CHECK(screen.text().ends_with("ETA 28 min 20 s\n"));
 }
 
 TEST_CASE("the table of exits has two decimals and a dash for what is missing") {
