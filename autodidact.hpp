@@ -16,8 +16,6 @@
 #include "model/recipe.hpp"
 
 // How it is minimised.
-#include "model/network.hpp"
-#include "model/recipe.hpp"
 #include "optim/optimizer.hpp"
 #include "optim/schedule.hpp"
 

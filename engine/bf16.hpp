@@ -1,4 +1,4 @@
-// engine/bf16.hpp: bfloat16, the upper half of an f32: its range, and 8 bits of significance (a relative error of at most 2^-9
+// engine/bf16.hpp: bfloat16, the upper half of an f32: its range, and 8 bits of significance (a relative error of at most 2^-8
 // when a number is rounded). Memory holds it; every sum and product is f32 or wider.
 #pragma once
 #include <bit>

@@ -30,7 +30,7 @@ class Executor {
   // The same step, task by task in list order, looking at every number written; stops at the first that is not finite.
   std::optional<NonFinite> run_checked(Program& program, ParameterStore& store);
 
-  // Keeps a copy of every value of the last run, for replay.
+  // Keeps a copy of every value of the last run, for replay. Of the reference backend; of others it keeps nothing.
   void snapshot(Program& program);
 
   Arena& arena() { return arena_; }

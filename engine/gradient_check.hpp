@@ -3,7 +3,7 @@
 //   1. Is the reference gradient the derivative of the reference forward pass? Central differences of fourth order in f64:
 //      f'(0) ≈ (8(f(h) − f(−h)) − (f(2h) − f(−2h))) / 12h,   f(t) = Σ dy·y(θ + t·u)
 //      along random directions u. Its error is at most h⁴·|f⁽⁵⁾|/30 + 1.5·ε·|f|/h: with h = 1e-3 and ε = 2.2e-16 about
-//      1e-12 relative to |f⁽⁵⁾| and 3e-13 relative to Σ|dy·y|.
+//      3e-14 relative to |f⁽⁵⁾| and 3e-13 relative to Σ|dy·y|.
 //   2. Does the fast path compute what the reference computes? Same numbers, f32 (or bf16, of numbers that bf16 has) against f64.
 //
 // Kinks: an op that decides (the mask of a ReLU, the arg-max of a pool) replays the decision of the base point, and detached

@@ -21,8 +21,8 @@ std::size_t bytes_of(DType type);
 const char* name_of(DType type);
 
 // activation: a tensor per sample · parameter: learned · statistic: running mean, variance · scalar: shape []
-// label: class index per sample · mask: a decision (ReLU sign, arg-max)
-enum class Role : std::uint8_t { activation, parameter, statistic, scalar, label, mask };
+// label: class index per sample
+enum class Role : std::uint8_t { activation, parameter, statistic, scalar, label };
 
 // The number type that a program computes in.
 enum class Precision : std::uint8_t { reference_f64, f32, bf16 };
@@ -35,7 +35,6 @@ const char* name_of(Precision precision);  // "f32"
 constexpr DType storage(Role role, Precision precision, int rank) {
   if (precision == Precision::reference_f64) return DType::f64;
   if (role == Role::label) return DType::s32;
-  if (role == Role::mask) return DType::u8;
   if (role == Role::activation && precision == Precision::bf16 && rank == 4) return DType::bf16;
   return DType::f32;
 }
@@ -77,7 +76,7 @@ struct TensorType {
   auto operator<=>(const TensorType&) const = default;
 };
 
-// Number of threads' worth of alignment everywhere: one cache line, one AVX-512 register.
+// Bytes that every piece of memory is aligned to: one cache line, one AVX-512 register.
 inline constexpr std::size_t kAlignment = 64;
 constexpr std::size_t aligned(std::size_t bytes) {
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;

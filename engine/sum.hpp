@@ -4,6 +4,7 @@
 
 namespace autodidact::engine {
 
-// Reads `summands` tensors of `type`, writes their sum; the result may lie on the first of them.
+// Reads `summands` ≥ 2 tensors of `type` (f64, f32 or bf16), writes their sum; the result may lie on the first of them. Throws
+// std::invalid_argument for other types.
 Kernel sum_kernel(int summands, const TensorType& type);
 }  // namespace autodidact::engine

@@ -168,7 +168,6 @@ class Driver {
     thread_.join();
   }
 
-  Lane& lane() { return lane_; }
   int team() const { return team_; }
   void start(const std::function<void(Lane&)>& work) {
     const std::lock_guard lock(mutex_);
@@ -341,8 +340,6 @@ Lanes::Lanes(int threads) : implementation_(std::make_unique<Implementation>()) 
 }
 
 Lanes::~Lanes() = default;
-
-Lane& Lanes::wide() { return implementation_->wide->lane(); }
 
 void Lanes::run_wide(const std::function<void(Lane&)>& work) { implementation_->wide->run(work); }
 

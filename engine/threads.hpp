@@ -58,7 +58,6 @@ class Lanes {
   Lanes& operator=(const Lanes&) = delete;
 
   const Layout& layout() const { return layout_; }
-  Lane& wide();
   // Runs `work` in the wide lane and waits. Exceptions come back to the caller.
   void run_wide(const std::function<void(Lane&)>& work);
   // Runs work(lane, 0) … work(lane, count−1), each whole in one narrow lane, at most narrow_count at a time.
@@ -70,6 +69,6 @@ class Lanes {
   Layout layout_;
 };
 
-// "OpenMP (libgomp)" or "TBB": what oneDNN and our loops run on.
+// "OpenMP" or "TBB": what oneDNN and our loops run on.
 std::string threading_name();
 }  // namespace autodidact::engine

@@ -9,6 +9,7 @@
 // The library's kernels for full registers then do m times the products at far more than m times the speed. The gradient of the
 // zeros is computed too, and dropped.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -26,6 +27,7 @@ struct BlockDiagonal {
   // already, and for depthwise convolutions.
   static std::optional<BlockDiagonal> fill(std::int64_t groups, const engine::Shape& weights, std::int64_t block);
 
+  std::size_t bytes() const { return static_cast<std::size_t>(wide.count()) * sizeof(float); }  // of wide weights
   void spread(const float* w, float* wide_w) const;
   void gather(const float* wide_w, float* w) const;
 

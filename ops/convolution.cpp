@@ -78,11 +78,6 @@ void Convolution::reference(Pass pass, const engine::ReferenceArguments& a) cons
 namespace {
 using Method = ConvolutionMethod;
 
-// Room for the wide weights of one task, plain.
-std::shared_ptr<std::vector<float>> room_for(const BlockDiagonal& wide) {
-  return std::make_shared<std::vector<float>>(static_cast<std::size_t>(wide.wide.count()));
-}
-
 Operand packed_weights(Emitter& emitter, const Method& method) {
   if (method.weights_as_they_are()) return in(1);
   const ConvolutionPacker pack(method);
@@ -90,14 +85,15 @@ Operand packed_weights(Emitter& emitter, const Method& method) {
                        [pack](Lane&, const Arguments& a) { pack(a.read<float>(0), a.write(0), a.scratch<float>()); }});
 }
 
-engine::Kernel unpack_kernel(const Method& method) {
+// `blob` → dw. Wide weights come out plain into scratch memory first.
+void emit_unpack(Emitter& emitter, const Method& method, Operand blob) {
   const onednn::Primitive unpack = method.algorithm.make_unpack();
   if (!method.wide)
-    return [unpack](Lane&, const Arguments& a) { unpack.execute({a.read(0), a.write(0)}); };
-  return [unpack, wide = *method.wide, room = room_for(*method.wide)](Lane&, const Arguments& a) {
-    unpack.execute({a.read(0), room->data()});
-    wide.gather(room->data(), a.write<float>(0));
-  };
+    return emitter.task({"unpack", {blob}, {d_in(1)}, 0, [unpack](Lane&, const Arguments& a) { unpack.execute({a.read(0), a.write(0)}); }});
+  emitter.task({"unpack", {blob}, {d_in(1)}, method.wide->bytes(), [unpack, wide = *method.wide](Lane&, const Arguments& a) {
+                  unpack.execute({a.read(0), a.scratch()});
+                  wide.gather(a.scratch<float>(), a.write<float>(0));
+                }});
 }
 
 void emit_from_packed_weights(Emitter& emitter, const Method& method, Operand from, Operand to) {
@@ -123,7 +119,7 @@ void emit_backward_weights(Emitter& emitter, const Method& method) {
                 [primitive](Lane&, const Arguments& a) {
                   primitive.execute({a.read(0), a.read(1), a.write(0)}, a.scratch());
                 }});
-  if (!direct) emitter.task({"unpack", {blob}, {d_in(1)}, 0, unpack_kernel(method)});
+  if (!direct) emit_unpack(emitter, method, blob);
 }
 
 Candidate make_candidate(Pass pass, const Method& method) {
@@ -147,7 +143,7 @@ Candidate make_candidate(Pass pass, const Method& method) {
       candidate.emit = [method](Emitter& emitter) {
         emit_from_packed_weights(emitter, method, in(0), out());
       };
-      if (problem.groups == problem.x.shape[1]) candidate.again = candidate.emit;
+      if (problem.groups > 1 && problem.groups == problem.x.shape[1]) candidate.again = candidate.emit;
   }
   return candidate;
 }

@@ -26,7 +26,7 @@ struct ConvolutionMethod {
 class ConvolutionPacker {
  public:
   explicit ConvolutionPacker(const ConvolutionMethod& method) : pack_(method.algorithm.make_pack()), wide_(method.wide) {}
-  std::size_t room_bytes() const { return wide_ ? static_cast<std::size_t>(wide_->wide.count()) * sizeof(float) : 0; }
+  std::size_t room_bytes() const { return wide_ ? wide_->bytes() : 0; }
   void operator()(const float* weights, void* blob, float* room) const;
 
  private:

@@ -1,8 +1,8 @@
 // ops/softmax_rows.hpp: what the fast kernels of the two softmax losses share, one row of f32 logits at a time.
 //
 // softmax(z/T)_q = e_q / Σe with e_q = exp((z_q − max z)/T): the largest exponent is 0, so nothing overflows and Σe ≥ 1.
-// Rows are summed in f64: log Σe keeps its digits where one class has nearly all the mass. A NaN or infinite logit makes
-// the row NaN, which the trainer looks for.
+// Rows are summed in f64: log Σe keeps its digits where one class has nearly all the mass. A logit that is NaN or +∞
+// makes the row NaN, which the trainer looks for; −∞ is the probability e^−87.
 #pragma once
 #include <algorithm>
 #include <cstdint>

@@ -8,7 +8,7 @@
 //   v ← μ·v + γ·λ·(g + δ·w)
 //   w ← w − v
 //
-// So a first step is γ·η of ‖w‖ long, whatever the scale of the gradient. γ stands inside the momentum, as in the paper: a change of
+// So a first step is at most γ·η of ‖w‖ long (exactly so without decay), whatever the scale of the gradient. γ stands inside the momentum, as in the paper: a change of
 // it acts on new gradients only (in sgd.hpp on the whole memory at once).
 // Tensors of rank 1, which are biases and the γ and β of batch norms, take λ = 1: they start at 0 or 1, where a step in proportion to
 // their size means nothing, and programs that train at large batches leave them out for that reason.

@@ -23,7 +23,8 @@ void check_mutants(const OpCase& op, const std::vector<std::string>& reference_m
 
 inline constexpr double kSmoothTolerance = 1e-7;  // finite differences in f64 where the op is smooth
 inline constexpr double kF32Tolerance = 1e-5;     // sums of ≤ 1e4 f32 products, rounded at 6e-8 each
-// A number that is written in bf16 is rounded by at most 2^-9 of it. On its way from its inputs, which bf16 has, a result is rounded
-// twice at most: dx of a batch norm is made from the dz that was written, a folded weight is rounded before it is used.
+// A number that is written in bf16 is rounded by at most 2^-8 of it, by 2^-8/√12 to 2^-8/√3 in the root mean square of many. On its way from its
+// inputs, which bf16 has, a result is rounded twice at most: dx of a batch norm is made from the dz that was written, a folded weight is
+// rounded before it is used.
 inline constexpr double kBf16Tolerance = 1.0 / 256;
 }  // namespace autodidact::testing
