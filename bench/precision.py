@@ -2,7 +2,8 @@
 
     python3 bench/precision.py --program build/release/autodidact --data cifar100:DIR --out runs/precision -- --width 16
 
-What stands behind -- goes to `autodidact train`. A run that is there already is not made again.
+What stands behind -- goes to `autodidact train`. A run that is there already, by the same
+command, is not made again.
 """
 
 import argparse
@@ -17,15 +18,17 @@ LOGGED = 50  # metrics.jsonl has a row every 50 steps: the means of the steps si
 def last_loss(arguments, precision, seed):
     run = arguments.out / f"{precision}-{seed}"
     rows = run / "metrics.jsonl"
-    if not rows.exists() or f'"step":{arguments.steps},' not in rows.read_text().replace(" ", ""):
-        command = [arguments.program, "train", "--data", arguments.data, "--out", str(run), "--overwrite", "--seed", str(seed)]
-        command += ["--precision", precision, "--max-steps", str(arguments.steps), "--no-validation", *arguments.rest]
+    command = [arguments.program, "train", "--data", arguments.data, "--out", str(run), "--overwrite", "--seed", str(seed)]
+    command += ["--precision", precision, "--max-steps", str(arguments.steps), "--no-validation", *arguments.rest]
+    made, how = arguments.out / f"{precision}-{seed}.json", json.dumps(command)  # written when the run has ended
+    if not (rows.exists() and made.exists() and made.read_text() == how):
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        made.write_text(how)
     for line in rows.read_text().splitlines():
         row = json.loads(line)
-        if row["step"] == arguments.steps:  # the first such: the epoch's own row comes behind it
+        if row["step"] == arguments.steps and row["kind"] == "steps":  # "epoch" and "cut" are of other steps
             return row["loss"]
-    raise SystemExit(f"{rows} has no row of step {arguments.steps}")
+    raise SystemExit(f"{rows} has no row of the {LOGGED} steps up to {arguments.steps}: they must lie inside the first epoch")
 
 
 def main():

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 
 namespace {
@@ -24,6 +25,8 @@ void wait_without_spinning(char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Tests send these to programs that they start; a job in a script's background would hand them down as ignored.
+  for (const int number : {SIGINT, SIGTERM, SIGUSR1}) std::signal(number, SIG_DFL);
   wait_without_spinning(argv);
   return doctest::Context(argc, argv).run();
 }

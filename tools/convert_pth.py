@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Weights of PyTorch to and from safetensors, which is all that autodidact reads.
 
-    python tools/convert_pth.py resnet18-f37072fd.pth resnet18.safetensors
-    python tools/convert_pth.py w.safetensors w.pth
+    python3 tools/convert_pth.py resnet18-f37072fd.pth resnet18.safetensors
+    python3 tools/convert_pth.py w.safetensors w.pth
 
 The ending says which way. A .pth holds pickled objects: it is read with weights_only=True, so nothing in it is run, and it is never read
 by autodidact itself. A state dict inside a checkpoint (under state_dict, model, model_state_dict or net) is found, and the prefixes
@@ -34,9 +34,8 @@ def state_dict_in(loaded, path):
     if not isinstance(loaded, dict) or not loaded or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
         raise Refused(f"{path} holds no state dict, that is names and tensors")
     names = list(loaded)
-    for prefix in PREFIXES:
-        if all(name.startswith(prefix) for name in names):
-            names = [name.removeprefix(prefix) for name in names]
+    while prefix := next((p for p in PREFIXES if all(name.startswith(p) for name in names)), None):  # in either order
+        names = [name.removeprefix(prefix) for name in names]
     return dict(zip(names, loaded.values()))
 
 
@@ -73,7 +72,7 @@ def write_aside(path, write):
         os.umask(mask)
         os.chmod(partial, 0o666 & ~mask)
         os.replace(partial, path)
-    except OSError as error:
+    except (OSError, SafetensorError, RuntimeError) as error:  # safetensors and torch have their own for a full disk
         raise Refused(f"{path} cannot be written: {error}") from error
     finally:
         Path(partial).unlink(missing_ok=True)

@@ -64,7 +64,9 @@ def randomise(path, random):
 
 def largest_differences(program, options, folder, exit_number):
     def run(command):
-        subprocess.run([program, *command.split()], check=True, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        done = subprocess.run([program, *command.split()], cwd=folder, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise SystemExit(f"autodidact {command}: {done.stderr}")
 
     random = np.random.default_rng(1)
     run(f"init --seed 1 --out w.safetensors {options}")
@@ -93,10 +95,11 @@ def main():
     parser.add_argument("--only", help="cases whose name begins so")
     arguments = parser.parse_args()
     program = str(arguments.program.resolve())
+    cases = {case: options for case, options in CASES.items() if case.startswith(arguments.only or "")}
+    if not cases:
+        parser.error(f"no case begins with {arguments.only}; there are {', '.join(CASES)}")
     worst = 0.0
-    for case, options in CASES.items():
-        if arguments.only and not case.startswith(arguments.only):
-            continue
+    for case, options in cases.items():
         for exit_number in (0, 2) if case == "resnet18" else (0,):
             with tempfile.TemporaryDirectory() as folder:
                 differences = largest_differences(program, options, Path(folder), exit_number)

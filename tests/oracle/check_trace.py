@@ -53,6 +53,10 @@ def read(path: Path) -> File:
         raise UsageError(f"cannot read {path}: {error}") from error
 
 
+def numbers(text: str) -> tuple[int, ...]:
+    return () if text == "none" else tuple(int(k) for k in text.split(",") if k)
+
+
 def arguments_of_train(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -72,7 +76,7 @@ def arguments_of_train(argv: list[str]) -> argparse.Namespace:
     model.add_argument("--model", choices=ARCHITECTURES)
     for name in ("width", "classes", "channels", "groups", "width-per-group"):
         model.add_argument(f"--{name}", type=int)
-    model.add_argument("--dilate", type=lambda s: tuple(int(k) for k in s.split(",") if k))
+    model.add_argument("--dilate", type=numbers)
     model.add_argument("--stem", choices=("cifar", "imagenet"))
     model.add_argument("--compat", choices=("seed",))
     loss = parser.add_argument_group("loss (default: the recipe's)")
@@ -80,7 +84,8 @@ def arguments_of_train(argv: list[str]) -> argparse.Namespace:
     for name in ("alpha", "lambda", "temperature"):
         loss.add_argument(f"--{name}", type=float, dest=name.replace("lambda", "lambda_"))
     loss.add_argument("--t2", action=on_or_off)
-    loss.add_argument("--feature-exits", type=lambda s: tuple(int(k) for k in s.split(",") if k))
+    loss.add_argument("--feature-exits", type=numbers)
+    loss.add_argument("--feature-term", choices=("norm", "squares"))
     loss.add_argument("--adaptation", action=on_or_off)
     optimizer = parser.add_argument_group("optimizer")
     optimizer.add_argument("--lr", type=float, default=0.1)
@@ -95,7 +100,7 @@ def recipe_of(options: argparse.Namespace, metadata: dict[str, str]) -> Recipe:
     name = options.recipe or metadata.get("recipe", "seed")
     if name not in RECIPES:
         raise UsageError(f"the metadata names the recipe {name}; known are {', '.join(RECIPES)}")
-    fields = ("alpha", "lambda_", "temperature", "t2", "feature_exits", "adaptation")
+    fields = ("alpha", "lambda_", "temperature", "t2", "feature_term", "feature_exits", "adaptation")
     given = {k: getattr(options, k) for k in fields if getattr(options, k) is not None}
     return replace(RECIPES[name], **given)
 
@@ -119,16 +124,17 @@ def network_options(
         groups=int(setting("groups", 0)) or architecture.groups,
         width_per_group=int(setting("width_per_group", 0)) or architecture.width_per_group,
     )
-    dilated = options.dilate or json.loads(metadata.get("dilated_stages", "[]"))
+    dilated = json.loads(metadata.get("dilated_stages", "[]")) if options.dilate is None else options.dilate
+    compat = options.compat == "seed" or metadata.get("pooling") == "window"
     return NetworkOptions(
         architecture,
         width=int(setting("width", 64)),
         classes=int(setting("classes")),
         channels=int(setting("channels", 3)),
         stem=setting("stem", "cifar"),
-        pooling="window" if options.compat == "seed" else "global",
+        pooling="window" if compat else "global",
         branches=recipe.branches,
-        adaptation=(0, 1, 2) if options.compat == "seed" else recipe.adaptation_indices(),
+        adaptation=(0, 1, 2) if compat and recipe.branches and options.adaptation is not False else recipe.adaptation_indices(),
         dilate=tuple(stage in dilated for stage in (2, 3, 4)),
     )
 
