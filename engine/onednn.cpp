@@ -122,6 +122,10 @@ memory::desc plain(const memory::dims& dims, DType type) {
 
 memory::desc layout_of(const TensorType& type) {
   if (type.shape.rank() != 4 || type.format.block == 1) return plain(dims(type.shape), type.dtype);
+  // Planes of one pixel, plain or channels last, are the same memory, and the library's cache of primitives takes one for the other: then a
+  // primitive can come out that is not the one that was described, with another layout of weights. So they have one layout.
+  const bool channels_last = type.format.block != 8 && type.format.block != 16;
+  if (channels_last && type.shape[2] * type.shape[3] == 1) return plain(dims(type.shape), type.dtype);
   using tag = memory::format_tag;
   const tag format = type.format.block == 16  ? tag::nChw16c
                      : type.format.block == 8 ? tag::nChw8c

@@ -95,7 +95,7 @@ std::vector<Survivor> survivors(const Program& program, const engine::Graph& gra
   for (const auto& [name, produced] : Account(program, graph).survivors()) {
     const TensorType& type = produced.type;
     if (type.dtype != engine::DType::f32 && type.dtype != engine::DType::bf16) continue;
-    engine::with_element(type.dtype, [&](auto t) {
+    engine::with_element(type.dtype, [&, &name = name, &produced = produced](auto t) {
       const auto* data = reinterpret_cast<const decltype(t)*>(arena.data() + produced.writing.begin);
       found.push_back({"value/" + name, type.shape, plain(data, type)});
     });

@@ -138,13 +138,19 @@ void check_algorithm(const onednn::ConvolutionAlgorithm& algorithm, Pass pass,
   for (const Buffer* buffer : {&x, &y, &plain_w, &blob, &scratch}) CHECK(buffer->moat_is_intact());
 }
 
-// Every algorithm of every pass in every format. Returns how many there were of each pass.
+// Every algorithm of every pass in every format. All are listed before the first is made, as the compiler does. Returns how many there
+// were of each pass.
 std::map<Pass, int> check_all_algorithms(const Problem& problem) {
+  struct Listed {
+    Pass pass;
+    bool winograd;
+    onednn::ConvolutionProblem p;
+    onednn::ConvolutionAlgorithm algorithm;
+  };
   const Expected expected(problem);
   const ConvolutionGeometry& g = problem.geometry;
-  std::map<Pass, int> counts;
-  for (const std::int64_t block :
-       {std::int64_t{1}, std::int64_t{8}, std::int64_t{16}, Query::kChannelsLast})
+  std::vector<Listed> all;
+  for (const std::int64_t block : {Query::kChannelsLast, std::int64_t{1}, std::int64_t{8}, std::int64_t{16}})
     for (const Pass pass : {Pass::forward, Pass::backward_data, Pass::backward_weights})
       for (const bool winograd : {false, true}) {
         const auto typed = [&](const Shape& shape) {
@@ -155,15 +161,15 @@ std::map<Pass, int> check_all_algorithms(const Problem& problem) {
                                            g.stride_h,       g.stride_w,
                                            g.pad_h,          g.pad_w,
                                            g.dilation_h,     g.dilation_w};
-        for (const auto& algorithm :
-             onednn::convolution_algorithms(pass, Mode::train, p, winograd)) {
-          INFO(problem.text(), " ", std::string(name_of(pass)), " ", p.x.layout_text(), " ",
-               algorithm.implementation());
-          check_algorithm(algorithm, pass, p, expected,
-                          winograd ? kWinogradTolerance : kDirectTolerance);
-          ++counts[pass];
-        }
+        for (const auto& algorithm : onednn::convolution_algorithms(pass, Mode::train, p, winograd))
+          all.push_back({pass, winograd, p, algorithm});
       }
+  std::map<Pass, int> counts;
+  for (const auto& [pass, winograd, p, algorithm] : all) {
+    INFO(problem.text(), " ", std::string(name_of(pass)), " ", p.x.layout_text(), " ", algorithm.implementation());
+    check_algorithm(algorithm, pass, p, expected, winograd ? kWinogradTolerance : kDirectTolerance);
+    ++counts[pass];
+  }
   return counts;
 }
 
@@ -228,6 +234,8 @@ TEST_CASE("onednn: every dense convolution algorithm is the textbook's") {
 TEST_CASE("onednn: every grouped and depthwise convolution algorithm is the textbook's") {
   check_everywhere({{{2, 32, 6, 6}, {32, 1, 3, 3}, {32, 1, 1, 1, 1}},
                     {{2, 32, 7, 7}, {32, 1, 3, 3}, {32, 2, 2, 1, 1}},
+                    {{4, 32, 1, 1}, {32, 1, 3, 3}, {32, 1, 1, 1, 1}},
+                    {{4, 32, 2, 2}, {32, 1, 3, 3}, {32, 2, 2, 1, 1}},
                     {{2, 24, 6, 6}, {24, 1, 3, 3}, {24, 1, 1, 1, 1}},
                     {{2, 32, 6, 6}, {32, 4, 3, 3}, {8, 1, 1, 1, 1}},
                     {{2, 32, 6, 6}, {64, 16, 3, 3}, {2, 2, 2, 1, 1}},
