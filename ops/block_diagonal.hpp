@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "engine/shape.hpp"
+#include "engine/threads.hpp"
 
 namespace autodidact::ops {
 
@@ -28,12 +29,12 @@ struct BlockDiagonal {
   static std::optional<BlockDiagonal> fill(std::int64_t groups, const engine::Shape& weights, std::int64_t block);
 
   std::size_t bytes() const { return static_cast<std::size_t>(wide.count()) * sizeof(float); }  // of wide weights
-  void spread(const float* w, float* wide_w) const;
-  void gather(const float* wide_w, float* w) const;
+  void spread(engine::Lane& lane, const float* w, float* wide_w) const;
+  void gather(engine::Lane& lane, const float* wide_w, float* w) const;
 
  private:
-  // Calls visit(narrow index, wide index) for every run of R·S weights that is not zero.
+  // Calls visit(narrow index, wide index) for every run of R·S weights that is not zero, of filters [begin, end).
   template <class Visit>
-  void each_run(Visit visit) const;
+  void each_run(std::int64_t begin, std::int64_t end, Visit visit) const;
 };
 }  // namespace autodidact::ops

@@ -13,7 +13,7 @@
 
 namespace autodidact::ops {
 using engine::Arguments, engine::Candidate, engine::d_in, engine::d_out, engine::Emitter;
-using engine::in, engine::Lane, engine::Operand, engine::out, engine::Pass, engine::Query, engine::Shape;
+using engine::in, engine::Lane, engine::Operand, engine::out, engine::Pass, engine::Query, engine::Shape, engine::TensorType;
 namespace onednn = engine::onednn;
 
 Convolution::Convolution(ConvolutionGeometry g) : geometry(g) {
@@ -82,7 +82,7 @@ Operand packed_weights(Emitter& emitter, const Method& method) {
   if (method.weights_as_they_are()) return in(1);
   const ConvolutionPacker pack(method);
   return emitter.pack({{in(1)}, method.weights_key(), method.algorithm.weights_bytes(), pack.room_bytes(),
-                       [pack](Lane&, const Arguments& a) { pack(a.read<float>(0), a.write(0), a.scratch<float>()); }});
+                       [pack](Lane& lane, const Arguments& a) { pack(lane, a.read<float>(0), a.write(0), a.scratch<float>()); }});
 }
 
 // `blob` → dw. Wide weights come out plain into scratch memory first.
@@ -90,30 +90,49 @@ void emit_unpack(Emitter& emitter, const Method& method, Operand blob) {
   const onednn::Primitive unpack = method.algorithm.make_unpack();
   if (!method.wide)
     return emitter.task({"unpack", {blob}, {d_in(1)}, 0, [unpack](Lane&, const Arguments& a) { unpack.execute({a.read(0), a.write(0)}); }});
-  emitter.task({"unpack", {blob}, {d_in(1)}, method.wide->bytes(), [unpack, wide = *method.wide](Lane&, const Arguments& a) {
+  emitter.task({"unpack", {blob}, {d_in(1)}, method.wide->bytes(), [unpack, wide = *method.wide](Lane& lane, const Arguments& a) {
                   unpack.execute({a.read(0), a.scratch()});
-                  wide.gather(a.scratch<float>(), a.write<float>(0));
+                  wide.gather(lane, a.scratch<float>(), a.write<float>(0));
                 }});
 }
 
-void emit_from_packed_weights(Emitter& emitter, const Method& method, Operand from, Operand to) {
+void emit_copy(Emitter& emitter, const char* suffix, Operand from, Operand to, const TensorType& from_type, const TensorType& to_type) {
+  emitter.task({suffix, {from}, {to}, 0, [copy = onednn::make_reorder(from_type, to_type)](Lane&, const Arguments& a) {
+                  copy.execute({a.read(0), a.write(0)});
+                }});
+}
+
+// The planes as the library sees them; `seen` is their type there.
+Operand as_seen(Emitter& emitter, const Method& method, Operand planes, const TensorType& seen) {
+  if (!method.copies_planes()) return planes;
+  const Operand copy = emitter.temporary(seen.bytes());
+  emit_copy(emitter, "widen", planes, copy, method.lying(seen), seen);
+  return copy;
+}
+
+void emit_from_packed_weights(Emitter& emitter, const Method& method, Operand from, const TensorType& from_seen, Operand to,
+                              const TensorType& to_seen) {
   const Operand weights = packed_weights(emitter, method);
+  const Operand read = as_seen(emitter, method, from, from_seen);
+  const Operand written = method.copies_planes() ? emitter.temporary(to_seen.bytes()) : to;
   const onednn::Primitive primitive = method.algorithm.make();
   emitter.task({"",
-                {from, weights},
-                {to},
+                {read, weights},
+                {written},
                 primitive.scratch_bytes(),
                 [primitive](Lane&, const Arguments& a) {
                   primitive.execute({a.read(0), a.read(1), a.write(0)}, a.scratch());
                 }});
+  if (method.copies_planes()) emit_copy(emitter, "round", written, to, to_seen, method.lying(to_seen));
 }
 
 void emit_backward_weights(Emitter& emitter, const Method& method) {
   const bool direct = method.weights_as_they_are();
+  const Operand x = as_seen(emitter, method, in(0), method.problem.x), dy = as_seen(emitter, method, d_out(), method.problem.y);
   const Operand blob = direct ? d_in(1) : emitter.temporary(method.algorithm.weights_bytes());
   const onednn::Primitive primitive = method.algorithm.make();
   emitter.task({"",
-                {in(0), d_out()},
+                {x, dy},
                 {blob},
                 primitive.scratch_bytes(),
                 [primitive](Lane&, const Arguments& a) {
@@ -124,24 +143,25 @@ void emit_backward_weights(Emitter& emitter, const Method& method) {
 
 Candidate make_candidate(Pass pass, const Method& method) {
   const onednn::ConvolutionProblem& problem = method.problem;
+  const TensorType x = method.lying(problem.x), y = method.lying(problem.y);
   Candidate candidate;
   candidate.id = method.id;
   candidate.implementation = method.algorithm.implementation();
   switch (pass) {
     case Pass::backward_data:
-      candidate.types = {{d_out(), problem.y}, {d_in(0), problem.x}};
+      candidate.types = {{d_out(), y}, {d_in(0), x}};
       candidate.emit = [method](Emitter& emitter) {
-        emit_from_packed_weights(emitter, method, d_out(), d_in(0));
+        emit_from_packed_weights(emitter, method, d_out(), method.problem.y, d_in(0), method.problem.x);
       };
       break;
     case Pass::backward_weights:
-      candidate.types = {{in(0), problem.x}, {d_out(), problem.y}};
+      candidate.types = {{in(0), x}, {d_out(), y}};
       candidate.emit = [method](Emitter& emitter) { emit_backward_weights(emitter, method); };
       break;
     default:
-      candidate.types = {{in(0), problem.x}, {out(), problem.y}};
+      candidate.types = {{in(0), x}, {out(), y}};
       candidate.emit = [method](Emitter& emitter) {
-        emit_from_packed_weights(emitter, method, in(0), out());
+        emit_from_packed_weights(emitter, method, in(0), method.problem.x, out(), method.problem.y);
       };
       if (problem.groups > 1 && problem.groups == problem.x.shape[1]) candidate.again = candidate.emit;
   }

@@ -75,15 +75,17 @@ Operand pack_weights(Emitter& emitter, const ConvolutionMethod& method, const Sh
   const std::int64_t channels = w[0], weights = w.count() / w[0];
   const std::size_t folded_bytes = plain ? 0 : engine::aligned(static_cast<std::size_t>(w.count()) * sizeof(float));
   const bool unscaled = mutated("convolution_batch_norm.fast.w");
-  const auto kernel = [=](Lane&, const Arguments& a) {
+  const auto kernel = [=](Lane& lane, const Arguments& a) {
     const float *from = a.read<float>(0), *gamma = a.read<float>(1), *variance = a.read<float>(2);
     float* folded = plain ? a.write<float>(0) : a.scratch<float>();
-    for (std::int64_t k = 0; k < channels; ++k) {
-      const double scale = unscaled ? gamma[k] : scale_of(gamma[k], variance[k], epsilon);
-      for (std::int64_t i = k * weights; i < (k + 1) * weights; ++i)
-        folded[i] = static_cast<float>(static_cast<double>(from[i]) * scale);
-    }
-    if (!plain) pack(folded, a.write(0), a.scratch<float>() + folded_bytes / sizeof(float));
+    lane.parallel(channels, [&](std::int64_t begin, std::int64_t end, int) {
+      for (std::int64_t k = begin; k < end; ++k) {
+        const double scale = unscaled ? gamma[k] : scale_of(gamma[k], variance[k], epsilon);
+        for (std::int64_t i = k * weights; i < (k + 1) * weights; ++i)
+          folded[i] = static_cast<float>(static_cast<double>(from[i]) * scale);
+      }
+    });
+    if (!plain) pack(lane, folded, a.write(0), a.scratch<float>() + folded_bytes / sizeof(float));
   };
   return emitter.pack({{in(ConvolutionBatchNorm::kW), in(ConvolutionBatchNorm::kGamma), in(ConvolutionBatchNorm::kRunningVar)},
                        fmt::format("{}, folded with {}", plain ? "plain" : method.weights_key(), epsilon),

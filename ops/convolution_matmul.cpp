@@ -48,13 +48,15 @@ struct Windows {
   ConvolutionGeometry geometry;
 };
 
-// Calls visit(index in (K,C,R,S), k, c, tap) for every weight; tap = r·S + s.
+// Calls visit(index in (K,C,R,S), k, c, tap) for every weight, the filters k shared out among the threads; tap = r·S + s.
 template <class Visit>
-void each_weight(const Shape& w, Visit visit) {
-  const std::int64_t taps = w[2] * w[3];
-  for (std::int64_t k = 0, i = 0; k < w[0]; ++k)
-    for (std::int64_t c = 0; c < w[1]; ++c)
-      for (std::int64_t tap = 0; tap < taps; ++tap, ++i) visit(i, k, c, tap);
+void each_weight(Lane& lane, const Shape& w, Visit visit) {
+  const std::int64_t channels = w[1], taps = w[2] * w[3];
+  lane.parallel(w[0], [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t k = begin, i = begin * channels * taps; k < end; ++k)
+      for (std::int64_t c = 0; c < channels; ++c)
+        for (std::int64_t tap = 0; tap < taps; ++tap, ++i) visit(i, k, c, tap);
+  });
 }
 
 // One pass of one convolution in these terms.
@@ -125,10 +127,10 @@ class Product {
   Operand weights(Emitter& emitter) const {
     if (pointwise() && x_.dtype == DType::f32) return in(1);
     const bool backward = pass_ == Pass::backward_data;
-    const auto kernel = [w = w_, taps = taps(), backward, type = x_.dtype](Lane&, const Arguments& a) {
+    const auto kernel = [w = w_, taps = taps(), backward, type = x_.dtype](Lane& lane, const Arguments& a) {
       with_element(type, [&](auto t) {
         auto* to = a.write<decltype(t)>(0);
-        each_weight(w, [&](std::int64_t i, std::int64_t k, std::int64_t c, std::int64_t tap) {
+        each_weight(lane, w, [&](std::int64_t i, std::int64_t k, std::int64_t c, std::int64_t tap) {
           const std::int64_t place = backward ? ((taps - 1 - tap) * w[0] + k) * w[1] + c : (k * taps + tap) * w[1] + c;
           to[place] = a.read<float>(0)[i];
         });
@@ -155,8 +157,8 @@ class Product {
     if (taps() == 1) return emit_product(emitter, d_out(), windows, d_in(1), product);
     const Operand matrix = emitter.temporary(static_cast<std::size_t>(w_.count()) * sizeof(float));
     emit_product(emitter, d_out(), windows, matrix, product);
-    emitter.task({"unpack", {matrix}, {d_in(1)}, 0, [w = w_, taps = taps()](Lane&, const Arguments& a) {
-                    each_weight(w, [&](std::int64_t i, std::int64_t k, std::int64_t c, std::int64_t tap) {
+    emitter.task({"unpack", {matrix}, {d_in(1)}, 0, [w = w_, taps = taps()](Lane& lane, const Arguments& a) {
+                    each_weight(lane, w, [&](std::int64_t i, std::int64_t k, std::int64_t c, std::int64_t tap) {
                       a.write<float>(0)[i] = a.read<float>(0)[(k * taps + tap) * w[1] + c];
                     });
                   }});

@@ -14,8 +14,8 @@ std::string ConvolutionMethod::weights_key() const {
   return wide ? fmt::format("{} groups, {}", wide->groups, algorithm.weights_key()) : algorithm.weights_key();
 }
 
-void ConvolutionPacker::operator()(const float* weights, void* blob, float* room) const {
-  if (wide_) wide_->spread(weights, room);
+void ConvolutionPacker::operator()(engine::Lane& lane, const float* weights, void* blob, float* room) const {
+  if (wide_) wide_->spread(lane, weights, room);
   pack_.execute({wide_ ? room : weights, blob});
 }
 
@@ -35,16 +35,18 @@ onednn::ConvolutionProblem make_problem(const ConvolutionGeometry& g, const Quer
   return problem;
 }
 
-// Where F(4×4,3×3) exists and its blocks are not mostly padding.
+// Where F(4×4,3×3) exists and its blocks are not mostly padding. It computes in f32; planes in bf16 are copied, which a tail that reads y
+// does not know of.
 bool winograd_fits(const onednn::ConvolutionProblem& p) {
-  return p.x.dtype == engine::DType::f32 && p.y.format.block == 16 && p.x.format.block == 16 && p.x.shape[1] >= 16 &&
+  if (p.x.dtype != engine::DType::f32 && (p.bias || p.add_to_y || p.relu)) return false;
+  return p.y.format.block == 16 && p.x.format.block == 16 && p.x.shape[1] >= 16 &&
          p.y.shape[1] >= 16 && p.groups == 1 && p.weights[2] == 3 && p.weights[3] == 3 &&
          p.stride_h == 1 && p.stride_w == 1 && p.dilation_h == 1 && p.dilation_w == 1;
 }
 
 // Measured: with fewer channels its transforms cost what its products save. Only the order of the offer follows from this.
 bool winograd_pays(const onednn::ConvolutionProblem& p) {
-  return std::min(p.x.shape[1], p.y.shape[1]) >= 32;
+  return p.x.dtype == engine::DType::f32 && std::min(p.x.shape[1], p.y.shape[1]) >= 32;
 }
 }  // namespace
 
@@ -59,11 +61,12 @@ std::vector<ConvolutionMethod> convolution_methods(const Query& query, const Con
     const bool first = winograd_pays(problem);
     for (const bool winograd : {first, !first}) {
       if (winograd && (query.only_direct || !winograd_fits(problem))) continue;
-      for (const onednn::ConvolutionAlgorithm& algorithm :
-           onednn::convolution_algorithms(query.pass, query.mode, problem, winograd)) {
+      onednn::ConvolutionProblem seen = problem;
+      if (winograd) seen.x.dtype = seen.y.dtype = engine::DType::f32;
+      for (const onednn::ConvolutionAlgorithm& algorithm : onednn::convolution_algorithms(query.pass, query.mode, seen, winograd)) {
         // Plain loops only where the library has nothing for plain tensors either: another block, with a reorder, is better.
         if (algorithm.reference() && y_block != 1) continue;
-        methods.push_back({winograd ? "winograd" : "direct", problem, algorithm, {}});
+        methods.push_back({winograd ? "winograd" : "direct", seen, algorithm, {}, problem.x.dtype});
       }
     }
   };
@@ -77,7 +80,7 @@ std::vector<ConvolutionMethod> convolution_methods(const Query& query, const Con
     wider.y = query.type(y, block);
     for (const onednn::ConvolutionAlgorithm& algorithm :
          onednn::convolution_algorithms(query.pass, query.mode, wider, false))
-      if (!algorithm.reference()) methods.push_back({"block_diagonal", wider, algorithm, wide});
+      if (!algorithm.reference()) methods.push_back({"block_diagonal", wider, algorithm, wide, wider.x.dtype});
   };
   for (const std::int64_t block : query.blocks) {
     // An image of few channels would be mostly padding in blocks: the library has kernels that read it plain.

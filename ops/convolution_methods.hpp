@@ -17,7 +17,14 @@ struct ConvolutionMethod {
   engine::onednn::ConvolutionProblem problem;  // as the library sees it
   engine::onednn::ConvolutionAlgorithm algorithm;
   std::optional<BlockDiagonal> wide;  // the library sees wide groups
+  engine::DType planes;               // in which x and y lie; where the library sees others, they are copied for it
 
+  bool copies_planes() const { return planes != problem.x.dtype; }
+  // `seen`, x or y of the problem, as it lies.
+  engine::TensorType lying(engine::TensorType seen) const {
+    seen.dtype = planes;
+    return seen;
+  }
   bool weights_as_they_are() const { return !wide && algorithm.weights_plain(); }
   std::string weights_key() const;
 };
@@ -27,7 +34,7 @@ class ConvolutionPacker {
  public:
   explicit ConvolutionPacker(const ConvolutionMethod& method) : pack_(method.algorithm.make_pack()), wide_(method.wide) {}
   std::size_t room_bytes() const { return wide_ ? wide_->bytes() : 0; }
-  void operator()(const float* weights, void* blob, float* room) const;
+  void operator()(engine::Lane& lane, const float* weights, void* blob, float* room) const;
 
  private:
   engine::onednn::Primitive pack_;
