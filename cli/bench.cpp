@@ -61,8 +61,8 @@ struct BenchArguments {
   }
 };
 
-// Seconds that the program would take if every pass ran its fastest candidate, nothing had to be reordered or packed, and no core
-// ever waited: core-seconds of all tasks divided by the cores.
+// Seconds that the program would take if every pass ran its fastest candidate, nothing had to be reordered or made again, and no core
+// ever waited: core-seconds of all tasks divided by the cores. In training the packing of weights is part of a candidate's time.
 double floor_seconds(const engine::Program& program, int cores) {
   double core_ms = 0;
   for (const engine::Task& task : program.tasks()) core_ms += task.fastest_ms * task.threads;

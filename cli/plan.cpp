@@ -41,7 +41,6 @@ int run_plan(const Arguments& arguments) {
   engine::Program& program =
       inference ? trainer.programs().inference(batch) : trainer.programs().training(batch);
   if (runs > 0) trainer.time_tasks(program, runs);
-  for (const std::string& sentence : program.dropped()) fmt::print(stderr, "dropped: {}\n", sentence);
   if (!json.to_stdout()) fmt::print("{}", train::plan_table(program, trainer.executor().task_ms()));
   json.write(train::plan_json(program, trainer.executor().task_ms()));
   return 0;

@@ -147,6 +147,7 @@ struct Query {
   int d_output_summands = 1;
   int threads = 1;
   int ranks = 1;
+  bool weights_change = true;                // from run to run: then packing them belongs to the time of every run
   bool only_direct = false;                  // no Winograd or other algorithm of lesser accuracy
   static constexpr std::int64_t kChannelsLast = 0;
 

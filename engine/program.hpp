@@ -40,7 +40,7 @@ struct Task {
   std::string formats;         // that the candidate wants of its operands, in its order; empty: all plain
   TensorType result;           // of its first write, for printing
   int threads = 1;
-  double measured_ms = 0;      // of all tasks of its pass, on the first of them; 0: not measured
+  double predicted_ms = 0;     // of all tasks of its pass, on the first of them; 0: not measured
   double fastest_ms = 0;       // likewise, of the fastest candidate, whatever formats it would have needed
   std::size_t scratch_bytes = 0;
   std::vector<Place> reads, writes;

@@ -59,13 +59,13 @@ std::string plan_table(const engine::Program& program, std::span<const double> m
   each_task(program, [&](int phase, std::size_t index) {
     const engine::Task& task = program.tasks()[index];
     const double ms = measured(measured_ms, index);
-    predicted_total += task.measured_ms;
+    predicted_total += task.predicted_ms;
     measured_total += ms;
     table += fmt::format("{:>4} {:>5}  {} {:<16} {} {:<4} {} {:<10} {} {:>7} {:<6} {:>7.1f} {:>9} {:>9}\n", ++number, phase + 1,
                          padded(task.name, name_width), task.pack ? "pack" : name_of(task.pass),
                          padded(result_text(task.result), 16), name_of(task.result.dtype), padded(task.result.layout_text(), 8), task.candidate,
                          padded(task.implementation, 30), task.threads, lane_name(task),
-                         static_cast<double>(task.result.bytes()) / 1e6, milliseconds_text(task.measured_ms), milliseconds_text(ms));
+                         static_cast<double>(task.result.bytes()) / 1e6, milliseconds_text(task.predicted_ms), milliseconds_text(ms));
   });
   const engine::MemoryForecast memory = program.memory();
   table += fmt::format("{} tasks in {} phases, arena {:.1f} MB, inputs, outputs and packed weights {:.1f} MB", number,
@@ -95,7 +95,7 @@ nlohmann::ordered_json plan_json(const engine::Program& program, std::span<const
                              {"lane", lane_name(task)},
                              {"bytes", task.result.bytes()},
                              {"scratch_bytes", task.scratch_bytes},
-                             {"predicted_ms", milliseconds_json(task.measured_ms)},
+                             {"predicted_ms", milliseconds_json(task.predicted_ms)},
                              {"measured_ms", milliseconds_json(measured(measured_ms, index))}});
   });
   return json;

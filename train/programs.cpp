@@ -55,6 +55,8 @@ engine::Program Programs::compile(const engine::Graph& graph, const engine::Comp
   const std::size_t known = engine::timings().size();
   engine::Program program = engine::compile(graph, options, lanes_);
   if (engine::timings().size() != known) keep_timings();
+  for (const std::string& sentence : program.dropped())
+    if (said_.insert(sentence).second) say(fmt::format("dropped: {}\n", sentence));
   return program;
 }
 

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -83,5 +84,6 @@ class Programs {
   std::map<std::int64_t, std::unique_ptr<engine::Program>> training_, inference_;
   const engine::Program* main_ = nullptr;
   bool time_everything_ = false;
+  std::set<std::string> said_;  // of candidates that were dropped
 };
 }  // namespace autodidact::train

@@ -51,6 +51,7 @@ class Chooser {
     query.precision = draft_.options.precision;
     query.threads = threads_of(draft_, lane_of(draft_, node));
     query.ranks = draft_.options.communicator->size();
+    query.weights_change = draft_.options.gradients;
     query.only_direct = draft_.options.choose == Choose::direct;
     for (const ValueId id : node.inputs) {
       query.inputs.push_back(graph.value(id).shape);
@@ -179,7 +180,7 @@ class Chooser {
       const auto own = std::find_if(draft_.tasks.begin() + static_cast<std::ptrdiff_t>(first), draft_.tasks.end(),
                                     [&](const DraftTask& task) { return task.task.node == node.name && !task.task.pack; });
       if (own == draft_.tasks.end()) return;
-      own->task.measured_ms = selection.ms;
+      own->task.predicted_ms = selection.ms;
       own->task.fastest_ms = selection.fastest_ms;
     });
   }

@@ -32,7 +32,8 @@ class Trial {
   // Emits the candidate and fills its operands: the same numbers for every candidate, however they are laid out.
   Trial(const Query& query, const Candidate& candidate, const std::vector<TensorType>& keeps, Lane& lane);
 
-  double run();  // milliseconds, packing the weights included
+  void pack();  // the weights
+  void run();   // the tasks, on weights that are packed
   // Some numbers of what the pass is for, outputs or gradients: the same ones for every candidate.
   std::vector<float> results() const;
 
