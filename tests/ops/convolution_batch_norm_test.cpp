@@ -107,7 +107,10 @@ TEST_CASE("convolution_batch_norm: winograd is the reference but for its roundin
     auto op = folded({{2, 32, 9, 9}, {48, 32, 3, 3}, {.pad_h = 1, .pad_w = 1}}, tail);
     op.direct = false;
     op.prefer = {"winograd"};
-    CHECK(testing::fast_errors(op).at("y") <= kWinogradTolerance);
+    const double error = testing::fast_errors(op).at("y");
+    CHECK(error <= kWinogradTolerance);
+    op.direct = true;
+    CHECK((error != testing::fast_errors(op).at("y")) == testing::has_winograd());
   }
 }
 

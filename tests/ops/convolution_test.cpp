@@ -80,7 +80,11 @@ TEST_CASE("convolution: fast is the reference, for every kind of layer") {
 TEST_CASE("convolution: winograd is the reference but for its rounding") {
   auto layer = convolution({2, 32, 9, 9}, {48, 32, 3, 3}, {.pad_h = 1, .pad_w = 1});
   layer.prefer = {"winograd"};
-  CHECK(testing::worst(testing::fast_errors(layer)) <= kWinogradTolerance);
+  const auto errors = testing::fast_errors(layer);
+  CHECK(testing::worst(errors) <= kWinogradTolerance);
+  layer.direct = true;
+  const auto direct = testing::fast_errors(layer);
+  for (const char* name : {"y", "d/x", "d/w"}) CHECK((errors.at(name) != direct.at(name)) == testing::has_winograd());
 }
 
 TEST_CASE("convolution: wide groups of narrow ones are the reference, and a filter in the wrong place is caught") {

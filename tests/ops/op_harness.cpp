@@ -22,6 +22,8 @@ std::map<std::string, double> fast_errors(const OpCase& op) {
   return engine::fast_errors(op);
 }
 
+bool has_winograd() { return engine::onednn::has_avx512() && engine::onednn::version().starts_with("2."); }
+
 void check_mutants(const OpCase& op, const std::vector<std::string>& reference_mutants,
                    const std::vector<std::string>& fast_mutants, double tolerance) {
   for (const std::string& mutant : reference_mutants) {

@@ -16,6 +16,9 @@ using engine::worst;
 // Of the fast path in f32. A CHECK sees to it that in bf16 they are at most kBf16Tolerance, where the CPU has it.
 std::map<std::string, double> fast_errors(const OpCase& op);
 
+// Whether the library has Winograd convolutions on this CPU: where it has, a test of them must see them.
+bool has_winograd();
+
 // Each mutant must push the error above `tolerance`; CHECKs name the one that survives. Reference mutants are looked for by
 // finite differences, fast mutants by comparison with the reference.
 void check_mutants(const OpCase& op, const std::vector<std::string>& reference_mutants,

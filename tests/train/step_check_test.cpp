@@ -6,6 +6,7 @@
 
 #include "engine/mutation.hpp"
 #include "engine/random.hpp"
+#include "tests/ops/op_harness.hpp"
 
 namespace {
 using namespace autodidact;
@@ -43,6 +44,7 @@ TEST_CASE("step check: a step is that of the textbook, losses, gradients and sta
   const train::StepCheck result = check(16);
   MESSAGE("worst error ", worst(result), ", at most ", result.tolerance());
   CHECK(result.passed());
+  CHECK(result.winograd == testing::has_winograd());
   CHECK(result.against == "the textbook in f64");
   CHECK(result.errors.contains("loss/total"));
   CHECK(result.errors.contains("d/layer4.1.conv2.weight"));
