@@ -67,7 +67,8 @@ Json forecast(const train::TrainerOptions& options, std::int64_t batch, bool sec
              {"momentum", numbers},
              {"second_moments", second_moments ? numbers : 0},
              {"average", options.average_decay != 0 ? numbers + 2 * statistics : 0},
-             {"statistics", (accumulates ? 3 : 2) * statistics}};
+             {"statistics", (accumulates ? 3 : 2) * statistics},
+             {"process", train::resident_bytes() - memory.own}};  // nothing has run, but `own` has been cleared
   std::size_t total = 0;
   for (const auto& [part, bytes] : parts.items()) total += bytes.get<std::size_t>();
   Json json{{"model", options.network.model}, {"batch", batch}, {"precision", name_of(how.precision)}, {"parameters", layout.parameter_count()}};
@@ -107,7 +108,7 @@ void print_memory(std::FILE* to, const Json& memory) {
        {std::pair{"arena", "activations, gradients of activations, scratch"}, {"own", "inputs, outputs, packed weights"},
         {"values", "parameters"}, {"gradients", "gradients of parameters"},
         {"accumulated", "their sum over micro-batches"}, {"momentum", "momentum, or the first moment"}, {"second_moments", "second moments"},
-        {"average", "averaged weights and statistics"}, {"statistics", "running statistics and their copies"}, {"total", "without the data set and the code"}})
+        {"average", "averaged weights and statistics"}, {"statistics", "running statistics and their copies"}, {"process", "program, libraries and kernels"}, {"total", "without the data set"}})
     if (memory[part] != 0) fmt::print(to, "  {:<14} {:>10.1f}  {}\n", part, megabytes(part), text);
 }
 }  // namespace

@@ -11,6 +11,9 @@ std::string cpuinfo(const std::string& field);
 // The most memory that this process has had at any time, in bytes.
 std::size_t peak_rss_bytes();
 
+// The memory that it has now.
+std::size_t resident_bytes();
+
 // Seconds since this process was started by the system, what it did before main included.
 double process_seconds();
 }  // namespace autodidact::train

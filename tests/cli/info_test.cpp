@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "engine/threads.hpp"
@@ -22,6 +23,23 @@ TEST_CASE("info: the machine and its libraries") {
   CHECK(json.at("openmp").at("OMP_WAIT_POLICY") == "passive");
   CHECK_FALSE(json.at("onednn").at("version").get<std::string>().empty());
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // their shadow memory is no part of a step
+TEST_CASE("info: the forecast of memory is what a step takes, within five parts in a hundred") {
+  for (const std::string recompute : {"auto", "stage"}) {
+    const std::string step = " --model resnet18 --width 8 --batch 768 --classes 100 --choose fixed --recompute " + recompute + " --json -";
+    const Outcome forecast = run("info" + step), taken = run("bench step --steps 1" + step);
+    REQUIRE(nlohmann::json::accept(forecast.out));
+    REQUIRE(nlohmann::json::accept(taken.out));
+    const double expected = nlohmann::json::parse(forecast.out).at("memory").at("total").get<double>();
+    const double peak = nlohmann::json::parse(taken.out).at("peak_rss_bytes").get<double>();
+    CAPTURE(recompute);
+    CAPTURE(expected);
+    CAPTURE(peak);
+    CHECK(std::abs(expected - peak) <= 0.05 * peak);
+  }
+}
+#endif
 
 TEST_CASE("info: the forecast of memory grows with the batch, that of parameters does not") {
   const auto memory = [](const char* batch) {
