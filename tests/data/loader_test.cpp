@@ -216,14 +216,25 @@ TEST_CASE("as many workers as are asked for make batches at the same time") {
 }
 
 TEST_CASE("waiting for a batch is counted and being ahead is not") {
-  const auto data = samples(64);
-  Loader loader(data, crop_flip(*data), {.batch = 8, .ahead = 4});
-  loader.next();
-  const double first = loader.starved_seconds();
-  CHECK(first >= 0);
-  while (loader.next()) {
-  }
-  CHECK(loader.starved_seconds() >= first);
+  using Clock = std::chrono::steady_clock;
+  std::atomic<bool> ahead = false;
+  const auto data = std::make_shared<WatchedDataset>(64, [&](std::size_t i) {
+    if (i == 32) {  // the one worker has made four batches
+      ahead = true;
+      ahead.notify_all();
+    }
+    if (i % 8 == 0 && ahead) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  });
+  Loader loader(data, Augmentation({}, data->shape(), kPlain),
+                {.batch = 8, .order = Order::sequential, .ahead = 4});
+  ahead.wait(false);
+  for (int i = 0; i < 4; ++i) REQUIRE(loader.next() != nullptr);
+  CHECK(loader.starved_seconds() == 0);
+  const auto start = Clock::now();
+  // Nobody who only takes batches can be slower than they are made, again and again.
+  for (int i = 0; i < 1000 && loader.starved_seconds() == 0; ++i) loader.next();
+  CHECK(loader.starved_seconds() > 0);
+  CHECK(loader.starved_seconds() <= std::chrono::duration<double>(Clock::now() - start).count());
 }
 
 TEST_CASE("loader options out of range are refused") {
