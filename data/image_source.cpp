@@ -64,6 +64,7 @@ std::vector<std::string> names_of(const std::string& shard, const ImageIndex& in
     std::vector<std::string> names = read_names(file, 0);
     if (known.empty() || names == known) return names;
     throw DataError(fmt::format("{}: its classes are not those that are trained, in their order",
+    for (const std::string& name : names) require_utf8(file.string(), name);
                                 file.string()));
   }
   if (!known.empty()) return known;

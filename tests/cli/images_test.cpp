@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "engine/random.hpp"
 #include "tests/cli/program.hpp"
 #include "tests/data/encoded_images.hpp"
 
@@ -32,6 +33,20 @@ class Pictures {
  private:
   ScratchDirectory folder_;
 };
+
+// Noise in four classes, so that a picture that is cut otherwise is another one to a network. Sides are `side`, or 11 to 17 and
+// never square where it is 0.
+void write_noise(const fs::path& half, int count, int side, std::uint64_t seed) {
+  engine::Random random(seed, engine::Purpose::probe);
+  for (int i = 0; i < count; ++i) {
+    data::Image image{{3, side ? side : 11 + i % 6, side ? side : 12 + i % 6}, {}};
+    for (std::size_t p = 0; p < image.shape.bytes(); ++p)
+      image.pixels.push_back(static_cast<std::uint8_t>(random.below(256)));
+    const fs::path path = half / std::to_string(i % 4) / (std::to_string(100 + i) + ".png");
+    fs::create_directories(path.parent_path());
+    write_text(path, data::encode_png(image));
+  }
+}
 
 const std::string kTrain =
     "train --model resnet18 --width 4 --choose fixed --threads 2 --lr 0.01 --batch 6 --epochs 2 "
@@ -110,6 +125,13 @@ TEST_CASE("images: 28 pixels get no border where they were asked for") {
   INFO(stats.err);
   REQUIRE(stats.status == 0);
   CHECK(nlohmann::json::parse(stats.out).at("side") == 28);
+}
+
+TEST_CASE("images: a class whose name is not UTF-8 is refused") {
+  const Pictures pictures;
+  write_noise(pictures / "images/train/caf\xe9", 1, 8, 1);
+  check_failure(pictures.run(kTrain + pictures.data() + "--out " + (pictures / "run").string()), 3,
+                {"images/train", "caf", "is not UTF-8"});
 }
 
 TEST_CASE("images: however few are exported, each class has one") {

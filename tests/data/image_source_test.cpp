@@ -263,6 +263,18 @@ TEST_CASE("what is wrong with the folders themselves is said") {
   CHECK(open_source("folder:" + folder / "one", Parts::test_only, tested).test->label(0) == 2);
 }
 
+TEST_CASE("names of classes that are not UTF-8 are refused, as weights could not keep them") {
+  const ScratchFolder folder;
+  write_folder(folder);
+  write_shards(folder);
+  folder.write("train/caf\xe9/a.png", png_of({3, 9, 9}, 1));
+  CHECK(message<DataError>([&] { open("folder:" + folder.path().string()); }) ==
+        folder / "train: the name of the class \"caf\\ufffd\" is not UTF-8");
+  folder.write("classes.txt", std::string("a\nb\ncaf\xe9\n"));
+  CHECK(message<DataError>([&] { open("tar:" + folder.path().string()); }) ==
+        folder / "classes.txt: the name of the class \"caf\\ufffd\" is not UTF-8");
+}
+
 TEST_CASE("an exported data set is read again as it was, as a folder and as shards") {
   const ScratchFolder folder;
   const Source source = open_source("synthetic:30,side=12,classes=3");
