@@ -38,7 +38,7 @@ struct CalibrateArguments {
     app.add_option("--measure", measure, "by what an exit is sure: max_softmax, entropy, margin; any: whichever is best")
         ->check(CLI::IsMember({"any", "max_softmax", "entropy", "margin"}));
     app.add_option("--batch", batch, "images at a time that the policy is for")->check(CLI::Range(1, 1000000));
-    app.add_option("--seed", seed, "seed of the split that training held out; by default what the weights say")->check(not_negative);
+    app.add_option("--seed", seed, "seed of the split that training held out; by default what the weights say");
     network.declare(app);
     recipe.declare_name(app);
     images.declare(app);
