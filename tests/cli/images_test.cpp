@@ -127,6 +127,17 @@ TEST_CASE("images: 28 pixels get no border where they were asked for") {
   CHECK(nlohmann::json::parse(stats.out).at("side") == 28);
 }
 
+TEST_CASE("images: halves of which one has several sizes are brought to one size by --stats") {
+  const ScratchDirectory folder;
+  write_noise(folder / "f/train", 4, 0, 1);
+  write_noise(folder / "f/test", 4, 16, 2);
+  const Outcome stats = run("data --stats --json - --data folder:" + (folder / "f").string(),
+                            "XDG_CACHE_HOME='" + (folder / "cache").string() + "'");
+  INFO(stats.err);
+  REQUIRE(stats.status == 0);
+  CHECK(nlohmann::json::parse(stats.out).at("side") == 224);
+}
+
 TEST_CASE("images: a class whose name is not UTF-8 is refused") {
   const Pictures pictures;
   write_noise(pictures / "images/train/caf\xe9", 1, 8, 1);
