@@ -112,7 +112,7 @@ int run_calibrate(const Arguments& arguments) {
 
   TrainedNetwork trained(calibrate.weights, *app, calibrate.network, calibrate.recipe, calibrate.images);
   require_exits(calibrate.weights, trained.info());
-  const data::Source source = calibrate.source.open(data::Parts::train_only, trained.info().side, trained.info().class_names);
+  const data::Source source = calibrate.source.open(data::Parts::train_only, trained.info());
   trained.take(source);
   std::uint64_t seed = 0;
   const data::DatasetPointer validation = validation_part(calibrate, trained.info(), source, seed);

@@ -126,6 +126,7 @@ train::RunOptions TrainArguments::options(const data::Source& source, std::strin
   run.info.class_names = source.class_names;
   run.info.mean = source.normalisation->mean;
   run.info.std = source.normalisation->std;
+  run.info.resize = source.resize;
   run.schedule = schedule_options();
   run.epochs = epochs;
   run.batch = batch;

@@ -146,7 +146,7 @@ TEST_CASE("exit 4: metadata that describe no network, and numbers that are none"
   const std::string eval = "eval" + kTinyData + "--weights " + w;
   const std::pair<const char*, const char*> bad[] = {
       {"width", "-8"}, {"width", "1e3"}, {"classes", "1000000000"}, {"model", "evil"}, {"recipe", "evil"}, {"stem", "evil"},
-      {"pooling", "evil"}, {"side", "0"}, {"adaptation_exits", "[9]"}, {"dilated_stages", "[7]"}, {"dilated_stages", "[3]"},
+      {"pooling", "evil"}, {"side", "0"}, {"resize", "7"}, {"resize", "10000000"}, {"adaptation_exits", "[9]"}, {"dilated_stages", "[7]"}, {"dilated_stages", "[3]"},
       {"groups", "3"}, {"mean", "[0.5]"}, {"std", "[0,0,0]"}, {"class_names", "[1]"}};
   for (const auto& [key, value] : bad) {
     CAPTURE(key);

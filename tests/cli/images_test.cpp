@@ -127,6 +127,51 @@ TEST_CASE("images: 28 pixels get no border where they were asked for") {
   CHECK(nlohmann::json::parse(stats.out).at("side") == 28);
 }
 
+TEST_CASE("images: eval, calibrate and predict see what training tested on, whatever the sides of each half") {
+  struct Case {
+    int train_side, test_side;
+    std::string size, resize;
+  };
+  for (const Case& c : {Case{0, 8, "8", ""}, Case{0, 16, "8", " --resize 8"}, Case{28, 28, "28", ""}}) {
+    CAPTURE(c.test_side);
+    const ScratchDirectory folder;
+    const std::string cache = "XDG_CACHE_HOME='" + (folder / "cache").string() + "'", out = (folder / "run").string();
+    const std::string common = " --choose fixed --threads 1 --data folder:" + (folder / "f").string();
+    write_noise(folder / "f/train", 40, c.train_side, 1);
+    write_noise(folder / "f/test", 48, c.test_side, 2);
+    const Outcome trained = run("train --model resnet18 --width 4 --epochs 8 --batch 9 --out " + out + common +
+                                    " --size " + c.size + c.resize, cache);
+    INFO(trained.err);
+    REQUIRE(trained.status == 0);
+    const auto expected = nlohmann::json::parse(read_text(out + "/result.json")).at("test");
+    const std::string weights = " --weights " + out + "/last.safetensors";
+    const Outcome tested = run("eval --json - --confusion " + (folder / "c.json").string() + common + weights, cache);
+    INFO(tested.err);
+    REQUIRE(tested.status == 0);
+    const auto judged = nlohmann::json::parse(tested.out);
+    CHECK(judged.at("exits") == expected.at("exits"));
+    CHECK(judged.at("ensemble") == expected.at("ensemble"));
+    const auto answers = nlohmann::json::parse(read_text(folder / "c.json")), in_training = nlohmann::json::parse(read_text(out + "/confusion.json"));
+    for (const char* key : {"exits", "ensemble"}) CHECK(answers.at(key) == in_training.at(key));
+    CHECK(contains(tested.err, "brought to " + c.size + "×" + c.size + " pixels as in training"));
+
+    const std::string policy = (folder / "p.json").string();
+    const Outcome calibrated = run("calibrate --out " + policy + common + weights, cache);
+    INFO(calibrated.err);
+    CHECK(calibrated.status == 0);
+    const Outcome predicted = run("predict --choose fixed --threads 1 --json - --policy " + policy + weights + " " +
+                                  (folder / "f/test/0/100.png").string());
+    INFO(predicted.err);
+    CHECK(predicted.status == 0);
+    const Outcome all = run("predict --choose fixed --threads 1 --json -" + weights + " " + (folder / "f/test").string() + "/*/*.png");
+    REQUIRE(all.status == 0);
+    double right = 0;
+    for (const auto& one : nlohmann::json::parse(all.out))
+      right += fs::path(one["file"].get<std::string>()).parent_path().filename() == one["top"][0]["class"].get<std::string>();
+    CHECK(100 * right / 48 == doctest::Approx(expected.at("ensemble").get<double>()));
+  }
+}
+
 TEST_CASE("images: halves of which one has several sizes are brought to one size by --stats") {
   const ScratchDirectory folder;
   write_noise(folder / "f/train", 4, 0, 1);
