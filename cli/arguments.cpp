@@ -186,7 +186,10 @@ train::ModelInfo info_of(const train::SafetensorsFile& weights, const CLI::App& 
   if (given("--compat")) found->pooling = wanted.pooling;
   if (given("--classes")) found->classes = wanted.classes;
   if (given("--channels")) found->channels = wanted.channels;
-  if (given("--side")) found->side = wanted.side;
+  if (given("--side") && found->side != wanted.side) {
+    found->side = wanted.side;
+    found->resize.reset();  // it was for the other
+  }
   if (given("--recipe")) found->recipe = wanted.recipe;
   return *found;
 }

@@ -13,7 +13,7 @@
 
 namespace autodidact::cli {
 
-// For CLI11's check(): a sentence if the text begins with a minus, which CLI11 would read as a very large number.
+// For CLI11's check(): a sentence if the text begins with a minus.
 std::string not_negative(const std::string& text);
 
 // --NAME and --no-NAME as one option, so that the one on the command line beats the other one in a config file.

@@ -38,7 +38,7 @@ struct CalibrateArguments {
     app.add_option("--measure", measure, "by what an exit is sure: max_softmax, entropy, margin; any: whichever is best")
         ->check(CLI::IsMember({"any", "max_softmax", "entropy", "margin"}));
     app.add_option("--batch", batch, "images at a time that the policy is for")->check(CLI::Range(1, 1000000));
-    app.add_option("--seed", seed, "seed of the split that training held out; by default what the weights say")->check(not_negative);
+    app.add_option("--seed", seed, "seed of the split that training held out; by default what the weights say");
     network.declare(app);
     recipe.declare_name(app);
     images.declare(app);
@@ -112,7 +112,7 @@ int run_calibrate(const Arguments& arguments) {
 
   TrainedNetwork trained(calibrate.weights, *app, calibrate.network, calibrate.recipe, calibrate.images);
   require_exits(calibrate.weights, trained.info());
-  const data::Source source = calibrate.source.open(data::Parts::train_and_test, trained.info().side, trained.info().class_names);
+  const data::Source source = calibrate.source.open(data::Parts::train_only, trained.info());
   trained.take(source);
   std::uint64_t seed = 0;
   const data::DatasetPointer validation = validation_part(calibrate, trained.info(), source, seed);

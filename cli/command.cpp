@@ -6,7 +6,10 @@
 #include <array>
 #include <cctype>
 #include <cerrno>
+#include <charconv>
+#include <cstdint>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <sstream>
@@ -62,6 +65,19 @@ std::string sentence_of(const CLI::ParseError& error) {
   const std::string text = data::one_line(error.what());  // it quotes files
   const std::size_t twice = text.find(": At Most 1 required but received");
   return twice == std::string::npos ? text : text.substr(0, twice) + " is given more than once";
+}
+
+// For CLI11's check(): CLI11 alone reads 012 as ten, -1 as the largest number of an unsigned type, and what lies beyond a type as its
+// limit.
+template <class T>
+std::string whole_number(const std::string& text) {
+  T number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view digits = std::string_view(text).substr(text.starts_with('-') ? 1 : 0);
+  const bool leading_zero = digits.size() > 1 && digits[0] == '0';
+  if (error == std::errc() && end == text.data() + text.size() && !leading_zero) return "";
+  return fmt::format("must be a whole number from {} to {} without leading zeros, got {}", std::numeric_limits<T>::min(), std::numeric_limits<T>::max(),
+                     text);
 }
 
 // Levenshtein's distance.
@@ -163,6 +179,10 @@ void App::parse(const Arguments& arguments) {
   set_unset_switches_configurable(false);
   default_config_text_ = config_text();
   set_unset_switches_configurable(true);
+  for (CLI::Option* option : app_.get_options()) {
+    if (option->get_type_name().starts_with("INT")) option->check(whole_number<std::int64_t>);
+    if (option->get_type_name().starts_with("UINT")) option->check(whole_number<std::uint64_t>);
+  }
   try {
     Arguments reversed(arguments.rbegin(), arguments.rend());
     app_.parse(reversed);

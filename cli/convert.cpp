@@ -19,7 +19,7 @@ int run_convert(const Arguments& arguments) {
   app->add_option("--weights", weights, "weights (safetensors)")->required();
   app->add_option("--for", reader, "seed, seed+adaptation or torchvision: whose names, and which tensors")->required();
   app->add_option("--out", out, "file to write (safetensors)")->required();
-  app->add_option("--seed", seed, "of adaptation layers that the file lacks")->check(not_negative);
+  app->add_option("--seed", seed, "of adaptation layers that the file lacks");
   network.declare(*app);
   recipe.declare_name(*app);
   images.declare(*app);

@@ -187,7 +187,7 @@ int run_data(const Arguments& arguments) {
   if (!data_arguments.apply.empty()) apply_operation(data_arguments);
   if (data_arguments.source.data.empty()) return 0;
 
-  const data::Source source = data_arguments.source.open(data::Parts::train_and_test, kSizeIfMixed);
+  const data::Source source = data_arguments.source.open(kSizeIfMixed);
   if (!data_arguments.exported.empty()) export_data(data_arguments, source);
   if (!data_arguments.preview.empty()) write_preview(data_arguments, source);
   if (data_arguments.throughput) measure_throughput(data_arguments, source);

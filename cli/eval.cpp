@@ -150,9 +150,9 @@ void write(const JsonOutput& output, const Json& json) {
 }
 
 void evaluate_data(const EvalArguments& eval, const std::optional<train::PolicyFile>& policy, TrainedNetwork& trained) {
-  data::Source source = eval.source.open(data::Parts::test_only, trained.info().side, trained.info().class_names);
+  data::Source source = eval.source.open(data::Parts::test_only, trained.info());
   if (trained.info().mean.empty() && !source.normalisation)  // that of the training half, as in training
-    source.normalisation = eval.source.open(data::Parts::train_and_test, trained.info().side).normalisation;
+    source.normalisation = eval.source.open(data::Parts::train_only, trained.info()).normalisation;
   trained.take(source);
   if (policy) train::require_network(eval.policy, *policy, trained.info());
   engine::Lanes lanes(eval.compile.threads);

@@ -17,7 +17,7 @@ int run_init(const Arguments& arguments) {
   std::uint64_t seed = 0;
   App app("init", "Writes freshly initialised weights: the same that train starts from with the same options.");
   app->add_option("--out", out, "file to write (safetensors)")->required();
-  app->add_option("--seed", seed, "of the random numbers")->check(not_negative);
+  app->add_option("--seed", seed, "of the random numbers");
   network.declare(*app);
   network.declare_initialisation(*app);
   recipe.declare(*app);

@@ -73,7 +73,7 @@ class Prediction {
   void add_batch(std::size_t begin, std::size_t end, Json& all) {
     std::vector<float> images((end - begin) * shape_.bytes());
     for (std::size_t i = begin; i < end; ++i) {
-      const data::Image image = data::read_network_input(predict_.files[i], shape_);
+      const data::Image image = data::read_network_input(predict_.files[i], shape_, info_.resize);
       std::copy(image.pixels.begin(), image.pixels.end(), normalise_.input().begin());
       normalise_.apply(engine::Random(0, engine::Purpose::augmentation), std::span(images).subspan((i - begin) * shape_.bytes(), shape_.bytes()));
     }

@@ -1,8 +1,9 @@
 #include "cli/source_arguments.hpp"
 
-#include <utility>
+#include <fmt/format.h>
 
 #include "data/cache_folder.hpp"
+#include "data/resize.hpp"
 #include "train/progress.hpp"
 
 namespace autodidact::cli {
@@ -29,18 +30,37 @@ CLI::Option* SourceArguments::declare(CLI::App& app) {
                         "tar:DIR, synthetic[:N]");
 }
 
-data::Source SourceArguments::open(data::Parts parts, std::optional<int> size_if_mixed,
-                                   std::vector<std::string> class_names) const {
+data::SourceOptions SourceArguments::options() const {
   data::SourceOptions options;
   options.size = size;
   options.resize = resize;
-  options.size_if_mixed = size_if_mixed;
   options.random_crop = crop == "random";
   options.grey = grey;
-  options.class_names = std::move(class_names);
   options.on_bad = on_bad == "skip" ? data::OnBad::skip : data::OnBad::stop;
   options.cache_folder = data::user_cache_folder();
   options.say = [](const std::string& line) { train::say(line); };
-  return data::open_source(data, parts, options);
+  return options;
+}
+
+data::Source SourceArguments::open(std::optional<int> size_if_mixed) const {
+  data::SourceOptions chosen = options();
+  chosen.size_if_mixed = size_if_mixed;
+  return data::open_source(data, data::Parts::train_and_test, chosen);
+}
+
+data::Source SourceArguments::open(data::Parts parts, const train::ModelInfo& network) const {
+  data::SourceOptions chosen = options();
+  chosen.size_if_mixed = network.side;
+  chosen.class_names = network.class_names;
+  const bool images = data.starts_with("folder:") || data.starts_with("tar:");
+  if (images && network.resize && !size) {
+    chosen.size = network.side;
+    if (!resize && *network.resize != data::usual_resize(network.side))
+      chosen.resize = network.resize;
+    train::say(fmt::format(
+        "images are brought to {0}×{0} pixels{1}: the short side to {2}, then the middle\n",
+        network.side, resize ? "" : " as in training", resize.value_or(*network.resize)));
+  }
+  return data::open_source(data, parts, chosen);
 }
 }  // namespace autodidact::cli

@@ -7,6 +7,7 @@
 
 #include "cli/command.hpp"
 #include "data/source.hpp"
+#include "train/weights.hpp"
 
 namespace autodidact::cli {
 
@@ -18,9 +19,12 @@ struct SourceArguments {
   int workers = 1;
 
   CLI::Option* declare(CLI::App& app);  // --data
-  // `size_if_mixed`: for images of several sizes where --size is not given. `class_names`: of the network that is tested.
-  data::Source open(data::Parts parts = data::Parts::train_and_test,
-                    std::optional<int> size_if_mixed = {},
-                    std::vector<std::string> class_names = {}) const;
+  // `size_if_mixed`: for images of several sizes where --size is not given.
+  data::Source open(std::optional<int> size_if_mixed = {}) const;
+  // For a network that is trained already: where --size is not given, images are brought to its size as those of its training were.
+  data::Source open(data::Parts parts, const train::ModelInfo& network) const;
+
+ private:
+  data::SourceOptions options() const;
 };
 }  // namespace autodidact::cli

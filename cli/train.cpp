@@ -62,7 +62,7 @@ void TrainArguments::declare(App& arguments) {
   step.declare(app);
   app.add_option("--epochs", epochs, "epochs")->check(CLI::Range(1, 1000000));
   app.add_option("--batch", batch, "images a step")->check(CLI::Range(2, 1000000));
-  app.add_option("--seed", seed, "of everything random")->check(not_negative);
+  app.add_option("--seed", seed, "of everything random");
   app.add_option("--schedule", schedule, "learning rate: recipe (milestones), cosine, constant")
       ->check(CLI::IsMember({"recipe", "cosine", "constant"}));
   app.add_option("--warmup", warmup, "epochs over which the learning rate rises from 0");
@@ -126,6 +126,7 @@ train::RunOptions TrainArguments::options(const data::Source& source, std::strin
   run.info.class_names = source.class_names;
   run.info.mean = source.normalisation->mean;
   run.info.std = source.normalisation->std;
+  run.info.resize = source.resize;
   run.schedule = schedule_options();
   run.epochs = epochs;
   run.batch = batch;

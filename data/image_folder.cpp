@@ -10,6 +10,7 @@
 #include "data/error.hpp"
 #include "data/file.hpp"
 #include "data/image_file.hpp"
+#include "data/one_line.hpp"
 
 namespace autodidact::data {
 namespace fs = std::filesystem;
@@ -41,6 +42,12 @@ void add_images(const fs::path& folder, std::vector<std::string>& paths) {
 
 }  // namespace
 
+void require_utf8(const std::string& place, const std::string& class_name) {
+  if (is_utf8(class_name)) return;
+  throw DataError(
+      fmt::format("{}: the name of the class {} is not UTF-8", place, in_quotes(class_name)));
+}
+
 std::vector<std::string> list_classes(const fs::path& folder) {
   std::error_code error;
   std::vector<std::string> classes;
@@ -55,6 +62,7 @@ std::vector<std::string> list_classes(const fs::path& folder) {
   if (classes.empty())
     throw DataError(
         fmt::format("{}: has no folder in it, expected one for each class", folder.string()));
+  for (const std::string& name : classes) require_utf8(folder.string(), name);
   std::sort(classes.begin(), classes.end());
   return classes;
 }

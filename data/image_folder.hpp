@@ -13,7 +13,10 @@
 
 namespace autodidact::data {
 
-// DataError where the folder cannot be read or has no folder in it.
+// DataError for a name that is not UTF-8: weights keep names as JSON and would not know it again. `place` is where it was found.
+void require_utf8(const std::string& place, const std::string& class_name);
+
+// DataError where the folder cannot be read, has no folder in it, or one whose name is not UTF-8.
 std::vector<std::string> list_classes(const std::filesystem::path& folder);
 
 struct FolderImages {

@@ -13,7 +13,7 @@ namespace autodidact::data {
 
 namespace {
 
-constexpr std::string_view kFirstLine = "autodidact images 1\n";
+constexpr std::string_view kFirstLine = "autodidact images 2\n";
 
 class Packer {
  public:

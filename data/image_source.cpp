@@ -44,12 +44,14 @@ void check(const SourceOptions& options) {
     range("resize", *options.resize, options.size.value_or(options.size_if_mixed.value_or(1)));
 }
 
-std::string sizes_text(const ImageIndex& index) {
+std::string sizes_text(const std::vector<const ImageIndex*>& halves) {
   int least = 1 << 30, most = 0;
-  for (const IndexedFile& file : index.files) {
-    for (const IndexedImage& image : file.images) {
-      least = std::min({least, image.height, image.width});
-      most = std::max({most, image.height, image.width});
+  for (const ImageIndex* index : halves) {
+    for (const IndexedFile& file : index->files) {
+      for (const IndexedImage& image : file.images) {
+        least = std::min({least, image.height, image.width});
+        most = std::max({most, image.height, image.width});
+      }
     }
   }
   return fmt::format("sides of {} to {} pixels", least, most);
@@ -62,6 +64,7 @@ std::vector<std::string> names_of(const std::string& shard, const ImageIndex& in
   const fs::path folder = fs::path(shard).parent_path();
   if (const fs::path file = find_file(folder.empty() ? "." : folder, wanted); !file.empty()) {
     std::vector<std::string> names = read_names(file, 0);
+    for (const std::string& name : names) require_utf8(file.string(), name);
     if (known.empty() || names == known) return names;
     throw DataError(fmt::format("{}: its classes are not those that are trained, in their order",
                                 file.string()));
@@ -86,7 +89,7 @@ ImageSource::ImageSource(Format format, std::string location, Parts parts,
     if (!folder) throw DataError(fmt::format("{}: no such folder", location_));
     const bool train = folder_of(Half::train).has_value(), test = folder_of(Half::test).has_value();
     one_half_ = !test || !train;
-    if (train != test && train != (parts == Parts::train_and_test)) {
+    if (train != test && train != (parts != Parts::test_only)) {
       throw DataError(
           fmt::format("{}: has no folder {}", location_, train ? "test or val" : "train"));
     }
@@ -96,6 +99,10 @@ ImageSource::ImageSource(Format format, std::string location, Parts parts,
   if (one_half_ && parts == Parts::train_and_test) {
     options_.say(fmt::format("{}: has no test half, so nothing is tested at the end\n", location_));
   }
+  if (parts != Parts::test_only) train_ = look(Half::train, options_.class_names);
+  if (parts == Parts::test_only || (parts == Parts::train_and_test && !one_half_))
+    test_ = look(Half::test, train_.index ? train_.class_names : options_.class_names);
+  framing_ = framing();
 }
 
 Normalisation ImageSource::normalisation() const {
@@ -116,29 +123,25 @@ IndexOptions ImageSource::index_options(const std::string& place) const {
   return {options_.on_bad, index_cache(options_.cache_folder, place), options_.say};
 }
 
-std::optional<Framing> ImageSource::framing(const ImageIndex& index) const {
-  int size = options_.size.value_or(0);
-  if (size == 0 && common_side(index)) return {};
-  if (size == 0 && options_.size_if_mixed) size = *options_.size_if_mixed;
-  if (size == 0) {
+std::optional<Framing> ImageSource::framing() const {
+  std::vector<const ImageIndex*> halves;
+  for (const Images* images : {&train_, &test_})
+    if (images->index) halves.push_back(images->index.get());
+  const bool mixed = std::any_of(halves.begin(), halves.end(), [](const ImageIndex* index) {
+    return !common_side(*index).has_value();
+  });
+  std::optional<int> size = options_.size;
+  if (!size && !mixed) return {};
+  if (!size) size = options_.size_if_mixed;
+  if (!size) {
     throw std::invalid_argument(fmt::format("{}: images have {}; --size N brings them to N×N",
-                                            location_, sizes_text(index)));
+                                            location_, sizes_text(halves)));
   }
-  return Framing{options_.grey ? 1 : 3, size, options_.resize.value_or(usual_resize(size))};
+  return Framing{options_.grey ? 1 : 3, *size, options_.resize.value_or(usual_resize(*size))};
 }
 
-DatasetPointer ImageSource::keep(Half half, std::shared_ptr<const ImageIndex> index,
-                                 std::vector<std::string> class_names) {
-  (half == Half::train ? train_ : test_) = index;
-  const std::optional<Framing> frame = framing(*index);
-  is_framed_ |= frame.has_value();
-  const auto reading = format_ == Format::tar ? StoredImages::Reading::shard_by_shard
-                                              : StoredImages::Reading::anyhow;
-  return std::make_shared<StoredImages>(std::move(index), std::move(class_names),
-                                        options_.grey ? 1 : 3, frame, reading);
-}
-
-DatasetPointer ImageSource::read_folder(Half half, std::vector<std::string> class_names) {
+ImageSource::Images ImageSource::look_into_folder(Half half,
+                                                  std::vector<std::string> class_names) const {
   const fs::path folder = folder_of(half).value_or(location_);
   if (class_names.empty())
     class_names = list_classes(folder_of(Half::train).value_or(folder.string()));
@@ -148,10 +151,11 @@ DatasetPointer ImageSource::read_folder(Half half, std::vector<std::string> clas
   for (std::size_t i = 0; i < index.files.size(); ++i) {
     for (IndexedImage& image : index.files[i].images) image.label = images.labels[i];
   }
-  return keep(half, std::make_shared<const ImageIndex>(std::move(index)), std::move(class_names));
+  return {std::make_shared<const ImageIndex>(std::move(index)), std::move(class_names)};
 }
 
-DatasetPointer ImageSource::read_shards(Half half, std::vector<std::string> class_names) {
+ImageSource::Images ImageSource::look_into_shards(Half half,
+                                                  std::vector<std::string> class_names) const {
   const bool folder = is_folder(location_);
   std::vector<std::string> shards = folder ? find_shards(location_, half) : find_shards(location_);
   const char* const name = half == Half::train ? "train" : "test";
@@ -162,19 +166,27 @@ DatasetPointer ImageSource::read_shards(Half half, std::vector<std::string> clas
   auto index = std::make_shared<const ImageIndex>(
       make_index(place, shards, examine_shard, index_options(place)));
   class_names = names_of(shards.front(), *index, std::move(class_names));
-  return keep(half, std::move(index), std::move(class_names));
+  return {std::move(index), std::move(class_names)};
 }
 
-DatasetPointer ImageSource::read(Half half, std::vector<std::string> class_names) {
-  if (class_names.empty()) class_names = options_.class_names;
-  return format_ == Format::folder ? read_folder(half, std::move(class_names))
-                                   : read_shards(half, std::move(class_names));
+ImageSource::Images ImageSource::look(Half half, std::vector<std::string> class_names) const {
+  return format_ == Format::folder ? look_into_folder(half, std::move(class_names))
+                                   : look_into_shards(half, std::move(class_names));
+}
+
+DatasetPointer ImageSource::read(Half half) const {
+  const Images& images = half == Half::train ? train_ : test_;
+  const auto reading = format_ == Format::tar ? StoredImages::Reading::shard_by_shard
+                                              : StoredImages::Reading::anyhow;
+  return std::make_shared<StoredImages>(images.index, images.class_names, options_.grey ? 1 : 3,
+                                        framing_, reading);
 }
 
 void ImageSource::describe(Source& source) const {
-  source.train_index = train_;
-  source.test_index = test_;
-  source.random_crop = is_framed_ && options_.random_crop;
+  source.train_index = train_.index;
+  source.test_index = test_.index;
+  if (framing_) source.resize = framing_->resize;
+  source.random_crop = is_framed() && options_.random_crop;
 }
 
 }  // namespace autodidact::data

@@ -20,33 +20,37 @@ class ImageSource {
  public:
   enum class Format { folder, tar };
 
-  // std::invalid_argument where size and resize cannot be; DataError where there is nothing.
+  // Looks at the images of `parts`, all halves of which are brought to one size or none is. std::invalid_argument where size and
+  // resize cannot be; DataError where there is nothing.
   ImageSource(Format format, std::string location, Parts parts, const SourceOptions& options);
 
   bool has_one_half() const { return one_half_; }
   Normalisation normalisation() const;
-  // `class_names`: of the training half where that is read already, else empty.
-  DatasetPointer read(Half half, std::vector<std::string> class_names);
-  // Whether what was read has been brought to a size.
-  bool is_framed() const { return is_framed_; }
+  DatasetPointer read(Half half) const;  // one of `parts`
+  bool is_framed() const { return framing_.has_value(); }
   // What Source has of images alone.
   void describe(Source& source) const;
 
  private:
+  struct Images {
+    std::shared_ptr<const ImageIndex> index;  // null where nobody asked for them
+    std::vector<std::string> class_names;
+  };
+
   std::optional<std::string> folder_of(Half half) const;
-  DatasetPointer read_folder(Half half, std::vector<std::string> class_names);
-  DatasetPointer read_shards(Half half, std::vector<std::string> class_names);
+  // `class_names`: of the training half or the network, where there are any, else empty.
+  Images look(Half half, std::vector<std::string> class_names) const;
+  Images look_into_folder(Half half, std::vector<std::string> class_names) const;
+  Images look_into_shards(Half half, std::vector<std::string> class_names) const;
   IndexOptions index_options(const std::string& place) const;
-  std::optional<Framing> framing(const ImageIndex& index) const;
-  DatasetPointer keep(Half half, std::shared_ptr<const ImageIndex> index,
-                      std::vector<std::string> class_names);
+  std::optional<Framing> framing() const;
 
   Format format_;
   std::string location_;
   SourceOptions options_;
   bool one_half_ = false;
-  bool is_framed_ = false;
-  std::shared_ptr<const ImageIndex> train_, test_;
+  Images train_, test_;
+  std::optional<Framing> framing_;
 };
 
 }  // namespace autodidact::data

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <pthread.h>
 
+#include <algorithm>
 #include <chrono>
 #include <stdexcept>
 #include <stop_token>
@@ -96,7 +97,8 @@ Loader::Loader(DatasetPointer dataset, const Augmentation& augmentation, const O
   if (augmentation.shape() != dataset_->shape()) {
     throw std::invalid_argument("loader: the augmentation was made for images of another shape");
   }
-  slots_.resize(options.ahead + 1);  // one is in the consumer's hands
+  const std::size_t ahead = std::max(options.ahead, static_cast<std::size_t>(options.workers));
+  slots_.resize(ahead + 1);  // one is in the consumer's hands
   for (Slot& slot : slots_) {
     const std::size_t bytes = plan_.largest() * dataset_->shape().bytes() * sizeof(float);
     slot.images.reset(static_cast<float*>(::operator new[](bytes, std::align_val_t{kAlignment})));

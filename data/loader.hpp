@@ -54,7 +54,7 @@ class Loader {
     std::uint64_t seed = 0;
     MixingOptions mixing = {};
     int workers = 1;        // 1 … 64
-    std::size_t ahead = 4;  // batches made before they are asked for, 1 … 1024
+    std::size_t ahead = 4;  // batches made early, 1 … 1024; at least one a worker
   };
 
   // Starts the workers, at epoch 0. std::invalid_argument for options out of range, an empty dataset, or where the augmentation was

@@ -21,12 +21,13 @@ Image with_border(Image image, int border) {
 }
 }  // namespace
 
-Image read_network_input(const std::filesystem::path& path, ImageShape wanted) {
+Image read_network_input(const std::filesystem::path& path, ImageShape wanted, std::optional<int> resize) {
   constexpr int kSmallSide = 28, kBorder = 2;
   Image image = read_image(path);
   if (wanted.channels != 1 && wanted.channels != 3)
     throw DataError(fmt::format("{}: an image file has 1 or 3 channels, the network takes {}", path.string(), wanted.channels));
   image = to_channels(std::move(image), wanted.channels);
+  if (resize) return frame(image, {wanted.channels, wanted.height, *resize});
   if (image.shape.height == kSmallSide && image.shape.width == kSmallSide && wanted.height == kSmallSide + 2 * kBorder)
     image = with_border(std::move(image), kBorder);
   if (image.shape == wanted) return image;

@@ -23,4 +23,13 @@ std::string in_quotes(std::string_view text) {
   return nlohmann::json(std::string(text.substr(0, kMost))).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }
 
+bool is_utf8(const std::string& text) {
+  try {
+    (void)nlohmann::json(text).dump();
+    return true;
+  } catch (const nlohmann::json::type_error&) {
+    return false;
+  }
+}
+
 }  // namespace autodidact::data

@@ -105,7 +105,8 @@ Source read_halves(Parts parts, bool one_file, std::optional<Normalisation> know
     const ReadHalf train = read(Half::train, {});
     if (!source.normalisation) source.normalisation = measure_normalisation(*train.images);
     source.train = fit(train);
-    if (!one_file) source.test = fit(read(Half::test, train.images->class_names()));
+    if (parts == Parts::train_and_test && !one_file)
+      source.test = fit(read(Half::test, train.images->class_names()));
   }
   const Dataset& known = source.train ? *source.train : *source.test;
   if (source.test && source.test->shape() != known.shape()) {
@@ -143,9 +144,8 @@ Source open_source(std::string_view specification, Parts parts, const SourceOpti
     const auto format = kind == "folder" ? ImageSource::Format::folder : ImageSource::Format::tar;
     ImageSource images(format, std::string(rest), parts, options);
     Source source = read_halves(parts, images.has_one_half(), images.normalisation(),
-                                [&](Half half, std::vector<std::string> class_names) {
-                                  DatasetPointer read = images.read(half, std::move(class_names));
-                                  return ReadHalf{std::move(read), images.is_framed()};
+                                [&](Half half, auto) {
+                                  return ReadHalf{images.read(half), images.is_framed()};
                                 });
     images.describe(source);
     return source;

@@ -27,11 +27,11 @@
 
 namespace autodidact::data {
 
-enum class Parts { train_and_test, test_only };
+enum class Parts { train_and_test, train_only, test_only };
 
 struct Source {
   DatasetPointer train;  // null with Parts::test_only
-  DatasetPointer test;   // null where one file was named and it is trained on
+  DatasetPointer test;   // null with Parts::train_only, or where one file was named to train on
 
   int channels = 0;
   int side = 0;  // pixels, the border included
@@ -41,8 +41,9 @@ struct Source {
   std::optional<Normalisation> normalisation;
   Augment default_augment = Augment::crop_flip;  // none for IDX
 
-  // Of folders and shards of images; otherwise null and false.
+  // Of folders and shards of images; otherwise null, empty and false.
   std::shared_ptr<const ImageIndex> train_index = nullptr, test_index = nullptr;
+  std::optional<int> resize = {};  // Framing::resize, where images are brought to a size
   bool random_crop =
       false;  // training shows random parts of the images, AugmentOptions::random_crop
 };
@@ -50,7 +51,7 @@ struct Source {
 // How folders and shards of images are read; for other data nothing may be set that changes images.
 struct SourceOptions {
   std::optional<int> size = {};           // pixels a side; without: as they are, all of one size
-  std::optional<int> size_if_mixed = {};  // where they are not, and no size is given
+  std::optional<int> size_if_mixed = {};  // where those of a half are not, and no size is given
   std::optional<int> resize =
       {};  // of the short side before the middle is cut out; without: usual_resize(size)
   bool random_crop =
@@ -63,8 +64,8 @@ struct SourceOptions {
   Say say = [](const std::string&) {};
 };
 
-// Reads the files into memory, but images of folders and shards only when they are asked for. Parts::test_only does not touch the
-// training half's pixels (xz takes seconds there).
+// Reads the files into memory, but images of folders and shards only when they are asked for. A half that is not asked for is not
+// touched (xz takes seconds).
 Source open_source(std::string_view specification, Parts parts = Parts::train_and_test,
                    const SourceOptions& options = {});
 

@@ -78,6 +78,7 @@ class Shard {
       : path_(path), bytes_(fs::file_size(path)), reader_(archive_read_new()) {
     if (!reader_) throw std::bad_alloc();
     archive_read_support_format_tar(reader_.get());
+    archive_read_set_format_option(reader_.get(), "tar", "read_concatenated_archives", "1");
     archive_read_support_format_empty(reader_.get());
   }
 
@@ -88,11 +89,16 @@ class Shard {
     }
     archive_entry* entry = nullptr;
     int result = ARCHIVE_OK;
+    bool in_damage = false;
     while ((result = archive_read_next_header(reader_.get(), &entry)) >= ARCHIVE_WARN) {
-      if (result == ARCHIVE_EOF || !member(entry)) break;
+      if (result == ARCHIVE_EOF) break;
+      const bool is_header = result != ARCHIVE_RETRY;  // else a block that is none
+      if (!is_header && !in_damage) damage();
+      in_damage = !is_header;
+      if (is_header && !member(entry)) break;
     }
     finish_sample();
-    if (result != ARCHIVE_EOF && result < ARCHIVE_WARN) damage();
+    if (result != ARCHIVE_EOF && result < ARCHIVE_WARN && !in_damage) damage();
     return std::move(file_);
   }
 

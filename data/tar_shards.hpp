@@ -6,6 +6,7 @@
 // Shards    A pattern names one half: a file, with * ? [ ] as in a shell, and one range {000..146}, of which each must be there.
 //           A folder has train-*.tar and, to test on, test-*.tar or val-*.tar. In the order of their names.
 // Classes   classes.txt beside the shards, one name a line; else the highest label + 1, called by their numbers.
+// Archives one behind the other (cat a.tar b.tar) are one shard.
 // Shards must not be compressed: images are, and then any of them can be read where it lies.
 #pragma once
 #include <filesystem>
@@ -25,7 +26,7 @@ std::vector<std::string> find_shards(const std::string& pattern);
 std::vector<std::string> find_shards(const std::filesystem::path& folder, Half half);
 
 // See image_index.hpp. A sample without label or image, with two of them, or with an image that is damaged goes to `bad`, as does a
-// shard that ends early, whose samples before the cut remain.
+// shard that ends early, whose samples before the cut remain, and what lies where a member should begin and is none.
 IndexedFile examine_shard(const std::string& path);
 
 }  // namespace autodidact::data

@@ -157,7 +157,7 @@ std::string readable(const Json& json) {
 
 Metadata policy_network(const ModelInfo& info) {
   Metadata network = to_metadata(info);
-  for (const char* other : {"format", "class_names", "recipe", "adaptation_exits", "mean", "std", "validation_seed"}) network.erase(other);
+  for (const char* other : {"format", "class_names", "recipe", "adaptation_exits", "mean", "std", "resize", "validation_seed"}) network.erase(other);
   return network;
 }
 

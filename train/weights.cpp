@@ -15,6 +15,7 @@
 #include "model/recipe.hpp"
 #include "train/errors.hpp"
 #include "data/one_line.hpp"
+#include "data/resize.hpp"
 #include "train/safetensors_header.hpp"
 #include "train/strict_json.hpp"
 
@@ -25,6 +26,7 @@ using engine::ParameterStore;
 using engine::Section;
 using engine::Slot;
 
+constexpr int kMaxResize = data::usual_resize(4096);  // of the largest --size
 constexpr std::string_view kTracked = "num_batches_tracked";
 constexpr std::string_view kTeacherHead = "fc4.", kTorchvisionHead = "fc.";
 constexpr std::string_view kRunningMean = "running_mean", kRunningVariance = "running_var";
@@ -129,6 +131,8 @@ void require_sensible(const SafetensorsFile& file, const ModelInfo& info) {
       throw std::invalid_argument(fmt::format("{} classes cannot have {} names", info.classes, info.class_names.size()));
     for (const int stage : info.dilated_stages)
       if (stage < 2 || stage > 4) throw std::invalid_argument(fmt::format("stage {} cannot be dilated", stage));
+    if (info.resize && (*info.resize < info.side || *info.resize > kMaxResize))
+      throw std::invalid_argument(fmt::format("resize must be {} to {}, got {}", info.side, kMaxResize, *info.resize));
     model::check(network_of(info));
   } catch (const std::invalid_argument& error) {
     throw FileFormatError(fmt::format("{}: its metadata describe no network: {}", file.path.string(), data::one_line(error.what())));
@@ -158,6 +162,7 @@ Metadata to_metadata(const ModelInfo& info) {
           {"pooling", info.pooling},
           {"mean", json(info.mean)},
           {"std", json(info.std)},
+          {"resize", info.resize ? std::to_string(*info.resize) : ""},
           {"validation_seed", info.validation_seed ? std::to_string(*info.validation_seed) : ""}};
 }
 
@@ -181,6 +186,8 @@ std::optional<ModelInfo> model_info(const SafetensorsFile& file) {
   info.class_names = read_list<std::string>(file, "class_names");
   info.mean = read_list<float>(file, "mean");
   info.std = read_list<float>(file, "std");
+  if (const auto found = file.metadata.find("resize"); found != file.metadata.end() && !found->second.empty())
+    info.resize = read_int(file, "resize");
   info.validation_seed = read_seed(file, "validation_seed");
   require_sensible(file, info);
   return info;

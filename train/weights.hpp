@@ -30,6 +30,8 @@ struct ModelInfo {
   std::string pooling = "global";          // or "window": the seed's AvgPool(4,4)
   std::vector<std::string> class_names = {};
   std::vector<float> mean = {}, std = {};  // of the normalisation; empty: unknown
+  std::optional<int> resize = {};          // pixels of the short side of test images before the middle was cut out; empty: they were
+                                           // taken as they are, or unknown
   std::optional<std::uint64_t> validation_seed = {};  // of the split whose validation part was not trained on; empty: none, or unknown
 };
 Metadata to_metadata(const ModelInfo& info);

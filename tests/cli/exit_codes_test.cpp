@@ -70,6 +70,28 @@ TEST_CASE("exit 2: more of what cannot be meant") {
   check_failure(run("plan --model resnet18 --dilate 3"), 2, {"resnet18", "dilated"});
 }
 
+TEST_CASE("exit 2: a number that would be read otherwise than it is written") {
+  const std::string train = "train --dump-config --data synthetic:64 --out x ";
+  for (const char* number : {"012", "-012", "99999999999999999999", "18446744073709551616", "-1"})
+    check_failure(run(train + "--seed " + number), 2, {"--seed: ", number});
+  for (const char* number : {"012", "-012", "9223372036854775808", "-9223372036854775809"})
+    check_failure(run(train + "--max-steps " + number), 2, {"--max-steps: ", number});
+  check_failure(run(train + "--epochs 012"), 2, {"--epochs: ", "012"});
+  check_failure(run(train + "--size 012"), 2, {"--size: ", "012"});
+  check_failure(run("calibrate --dump-config --data x --weights x --out x --seed -1"), 2, {"--seed: ", "-1"});
+  check_failure(run("data --dump-config --data synthetic:64 --export x --limit -5"), 2, {"--limit: ", "-5"});
+  check_failure(run("data --dump-config --data synthetic:64 --preview x --seed -1"), 2, {"--seed: ", "-1"});
+  const ScratchDirectory folder;
+  write_text(folder / "c.toml", "epochs=012\n");
+  check_failure(run(train + "--config " + (folder / "c.toml").string()), 2, {"--epochs: ", "012"});
+  for (const char* number : {"0", "18446744073709551615"}) {
+    const Outcome good = run(train + "--max-steps 9223372036854775807 --seed " + number);
+    CHECK(good.status == 0);
+    CHECK(contains(good.out, std::string("\nseed=") + number + "\n"));
+    CHECK(contains(good.out, "\nmax-steps=9223372036854775807\n"));
+  }
+}
+
 TEST_CASE("exit 2: a training that cannot be started is refused before the data is read, and leaves no run behind") {
   const ScratchDirectory folder;
   const std::string train = "train --data cifar10:" + (folder / "none").string() + " --out " + (folder / "run").string() + kTinyNetwork;
@@ -124,7 +146,7 @@ TEST_CASE("exit 4: metadata that describe no network, and numbers that are none"
   const std::string eval = "eval" + kTinyData + "--weights " + w;
   const std::pair<const char*, const char*> bad[] = {
       {"width", "-8"}, {"width", "1e3"}, {"classes", "1000000000"}, {"model", "evil"}, {"recipe", "evil"}, {"stem", "evil"},
-      {"pooling", "evil"}, {"side", "0"}, {"adaptation_exits", "[9]"}, {"dilated_stages", "[7]"}, {"dilated_stages", "[3]"},
+      {"pooling", "evil"}, {"side", "0"}, {"resize", "7"}, {"resize", "10000000"}, {"adaptation_exits", "[9]"}, {"dilated_stages", "[7]"}, {"dilated_stages", "[3]"},
       {"groups", "3"}, {"mean", "[0.5]"}, {"std", "[0,0,0]"}, {"class_names", "[1]"}};
   for (const auto& [key, value] : bad) {
     CAPTURE(key);

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "engine/random.hpp"
 #include "tests/cli/program.hpp"
 #include "tests/data/encoded_images.hpp"
 
@@ -32,6 +33,20 @@ class Pictures {
  private:
   ScratchDirectory folder_;
 };
+
+// Noise in four classes, so that a picture that is cut otherwise is another one to a network. Sides are `side`, or 11 to 17 and
+// never square where it is 0.
+void write_noise(const fs::path& half, int count, int side, std::uint64_t seed) {
+  engine::Random random(seed, engine::Purpose::probe);
+  for (int i = 0; i < count; ++i) {
+    data::Image image{{3, side ? side : 11 + i % 6, side ? side : 12 + i % 6}, {}};
+    for (std::size_t p = 0; p < image.shape.bytes(); ++p)
+      image.pixels.push_back(static_cast<std::uint8_t>(random.below(256)));
+    const fs::path path = half / std::to_string(i % 4) / (std::to_string(100 + i) + ".png");
+    fs::create_directories(path.parent_path());
+    write_text(path, data::encode_png(image));
+  }
+}
 
 const std::string kTrain =
     "train --model resnet18 --width 4 --choose fixed --threads 2 --lr 0.01 --batch 6 --epochs 2 "
@@ -110,6 +125,69 @@ TEST_CASE("images: 28 pixels get no border where they were asked for") {
   INFO(stats.err);
   REQUIRE(stats.status == 0);
   CHECK(nlohmann::json::parse(stats.out).at("side") == 28);
+}
+
+TEST_CASE("images: eval, calibrate and predict see what training tested on, whatever the sides of each half") {
+  struct Case {
+    int train_side, test_side;
+    std::string size, resize;
+  };
+  for (const Case& c : {Case{0, 8, "8", ""}, Case{0, 16, "8", " --resize 8"}, Case{28, 28, "28", ""}}) {
+    CAPTURE(c.test_side);
+    const ScratchDirectory folder;
+    const std::string cache = "XDG_CACHE_HOME='" + (folder / "cache").string() + "'", out = (folder / "run").string();
+    const std::string common = " --choose fixed --threads 1 --data folder:" + (folder / "f").string();
+    write_noise(folder / "f/train", 40, c.train_side, 1);
+    write_noise(folder / "f/test", 48, c.test_side, 2);
+    const Outcome trained = run("train --model resnet18 --width 4 --epochs 8 --batch 9 --out " + out + common +
+                                    " --size " + c.size + c.resize, cache);
+    INFO(trained.err);
+    REQUIRE(trained.status == 0);
+    const auto expected = nlohmann::json::parse(read_text(out + "/result.json")).at("test");
+    const std::string weights = " --weights " + out + "/last.safetensors";
+    const Outcome tested = run("eval --json - --confusion " + (folder / "c.json").string() + common + weights, cache);
+    INFO(tested.err);
+    REQUIRE(tested.status == 0);
+    const auto judged = nlohmann::json::parse(tested.out);
+    CHECK(judged.at("exits") == expected.at("exits"));
+    CHECK(judged.at("ensemble") == expected.at("ensemble"));
+    const auto answers = nlohmann::json::parse(read_text(folder / "c.json")), in_training = nlohmann::json::parse(read_text(out + "/confusion.json"));
+    for (const char* key : {"exits", "ensemble"}) CHECK(answers.at(key) == in_training.at(key));
+    CHECK(contains(tested.err, "brought to " + c.size + "×" + c.size + " pixels as in training"));
+
+    const std::string policy = (folder / "p.json").string();
+    const Outcome calibrated = run("calibrate --out " + policy + common + weights, cache);
+    INFO(calibrated.err);
+    CHECK(calibrated.status == 0);
+    const Outcome predicted = run("predict --choose fixed --threads 1 --json - --policy " + policy + weights + " " +
+                                  (folder / "f/test/0/100.png").string());
+    INFO(predicted.err);
+    CHECK(predicted.status == 0);
+    const Outcome all = run("predict --choose fixed --threads 1 --json -" + weights + " " + (folder / "f/test").string() + "/*/*.png");
+    REQUIRE(all.status == 0);
+    double right = 0;
+    for (const auto& one : nlohmann::json::parse(all.out))
+      right += fs::path(one["file"].get<std::string>()).parent_path().filename() == one["top"][0]["class"].get<std::string>();
+    CHECK(100 * right / 48 == doctest::Approx(expected.at("ensemble").get<double>()));
+  }
+}
+
+TEST_CASE("images: halves of which one has several sizes are brought to one size by --stats") {
+  const ScratchDirectory folder;
+  write_noise(folder / "f/train", 4, 0, 1);
+  write_noise(folder / "f/test", 4, 16, 2);
+  const Outcome stats = run("data --stats --json - --data folder:" + (folder / "f").string(),
+                            "XDG_CACHE_HOME='" + (folder / "cache").string() + "'");
+  INFO(stats.err);
+  REQUIRE(stats.status == 0);
+  CHECK(nlohmann::json::parse(stats.out).at("side") == 224);
+}
+
+TEST_CASE("images: a class whose name is not UTF-8 is refused") {
+  const Pictures pictures;
+  write_noise(pictures / "images/train/caf\xe9", 1, 8, 1);
+  check_failure(pictures.run(kTrain + pictures.data() + "--out " + (pictures / "run").string()), 3,
+                {"images/train", "caf", "is not UTF-8"});
 }
 
 TEST_CASE("images: however few are exported, each class has one") {

@@ -229,6 +229,13 @@ TEST_CASE("without a size images are taken as they are if they are alike") {
   CHECK(usage({}) == folder.path().string() +
                          ": images have sides of 28 to 30 pixels; --size N brings them to N×N");
   CHECK(open(specification, {.size_if_mixed = 24}).side == 24);
+  folder.write("test/3/a.png", png_of({3, 40, 40}, 5));
+  CHECK(open(specification, {.size_if_mixed = 24}).test->shape().height == 24);  // as to train on
+  CHECK(usage({}) == folder.path().string() +
+                         ": images have sides of 28 to 40 pixels; --size N brings them to N×N");
+  fs::remove(folder / "train/3/b.png");
+  folder.write("test/3/b.png", png_of({3, 20, 40}, 5));
+  CHECK(open(specification, {.size_if_mixed = 24}).train->shape().height == 24);
   CHECK(message<std::invalid_argument>([&] { open("synthetic:40", {.size = 16}); }) ==
         "--data synthetic:40: a size, --resize and --grey are for folder: and tar: only");
 }
@@ -261,6 +268,42 @@ TEST_CASE("what is wrong with the folders themselves is said") {
   fs::create_directories(folder / "one/deep");
   folder.write("one/deep/a.png", png_of({3, 9, 9}, 1));
   CHECK(open_source("folder:" + folder / "one", Parts::test_only, tested).test->label(0) == 2);
+}
+
+TEST_CASE("the half that nobody asks for is not looked at") {
+  const ScratchFolder folder;
+  write_folder(folder);
+  folder.write("val/dog/bad.jpg", std::string("no image"));
+  const std::string specification = "folder:" + folder.path().string();
+  const Source source = open_source(specification, Parts::train_only, {.size = 16});
+  CHECK(source.train->size() == 12);
+  CHECK(source.test == nullptr);
+  CHECK_THROWS_AS(open_source(specification, Parts::test_only, {.size = 16}), DataError);
+  fs::rename(folder / "train", folder / "test");
+  CHECK(message<DataError>([&] { open_source(specification, Parts::train_only, {.size = 16}); }) ==
+        folder.path().string() + ": has no folder train");
+  CHECK(open_source("synthetic:40", Parts::train_only).test == nullptr);
+}
+
+TEST_CASE("a source says how its images are brought to a size") {
+  const ScratchFolder folder;
+  write_folder(folder);
+  const std::string specification = "folder:" + folder.path().string();
+  CHECK(open(specification, {.size = 16}).resize == usual_resize(16));
+  CHECK(open(specification, {.size = 16, .resize = 20}).resize == 20);
+  CHECK_FALSE(open_source("synthetic:40").resize);
+}
+
+TEST_CASE("names of classes that are not UTF-8 are refused, as weights could not keep them") {
+  const ScratchFolder folder;
+  write_folder(folder);
+  write_shards(folder);
+  folder.write("train/caf\xe9/a.png", png_of({3, 9, 9}, 1));
+  CHECK(message<DataError>([&] { open("folder:" + folder.path().string()); }) ==
+        folder / "train: the name of the class \"caf\\ufffd\" is not UTF-8");
+  folder.write("classes.txt", std::string("a\nb\ncaf\xe9\n"));
+  CHECK(message<DataError>([&] { open("tar:" + folder.path().string()); }) ==
+        folder / "classes.txt: the name of the class \"caf\\ufffd\" is not UTF-8");
 }
 
 TEST_CASE("an exported data set is read again as it was, as a folder and as shards") {

@@ -4,10 +4,15 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
+#include <functional>
+#include <mutex>
 #include <set>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 #include "data/synthetic.hpp"
 
@@ -47,25 +52,24 @@ Augmentation crop_flip(const Dataset& data) {
   return Augmentation({.kind = Augment::crop_flip}, data.shape(), kPlain);
 }
 
-// Fails, or is slow, at one sample.
-class TroubledDataset final : public Dataset {
+// Calls `before` with the number of each sample that is asked for, in the worker that asks.
+class WatchedDataset final : public Dataset {
  public:
-  explicit TroubledDataset(std::size_t count, std::size_t bad)
-      : inner_(samples(count)), bad_(bad) {}
+  WatchedDataset(std::size_t count, std::function<void(std::size_t)> before)
+      : inner_(samples(count)), before_(std::move(before)) {}
   std::size_t size() const override { return inner_->size(); }
   ImageShape shape() const override { return inner_->shape(); }
   const std::vector<std::string>& class_names() const override { return inner_->class_names(); }
   void copy_image(std::size_t i, std::span<std::uint8_t> pixels) const override {
-    if (i == bad_ && !cured) throw std::runtime_error("sample " + std::to_string(i) + " is bad");
+    before_(i);
     inner_->copy_image(i, pixels);
   }
   std::int32_t label(std::size_t i) const override { return inner_->label(i); }
   std::string origin(std::size_t i) const override { return inner_->origin(i); }
-  mutable std::atomic<bool> cured = false;
 
  private:
   DatasetPointer inner_;
-  std::size_t bad_;
+  std::function<void(std::size_t)> before_;
 };
 
 }  // namespace
@@ -165,14 +169,17 @@ TEST_CASE("a restart in the middle of an epoch continues as if nothing had happe
 }
 
 TEST_CASE("what goes wrong in a worker reaches the consumer at its batch, until it starts again") {
-  const auto data = std::make_shared<TroubledDataset>(20, 13);
+  std::atomic<bool> cured = false;
+  const auto data = std::make_shared<WatchedDataset>(20, [&](std::size_t i) {
+    if (i == 13 && !cured) throw std::runtime_error("sample 13 is bad");
+  });
   Loader loader(data, Augmentation({}, data->shape(), kPlain),
                 {.batch = 5, .order = Order::sequential, .workers = 3});
   CHECK(loader.next()->index == 0);
   CHECK(loader.next()->index == 1);
   CHECK_THROWS_WITH_AS(loader.next(), "sample 13 is bad", std::runtime_error);
   CHECK_THROWS_WITH_AS(loader.next(), "sample 13 is bad", std::runtime_error);
-  data->cured = true;
+  cured = true;
   loader.start(0, 2);
   CHECK(loader.next()->index == 2);
   CHECK(loader.next()->index == 3);
@@ -189,15 +196,45 @@ TEST_CASE("a loader can be dropped and restarted at any moment") {
   }
 }
 
+TEST_CASE("as many workers as are asked for make batches at the same time") {
+  constexpr int kWorkers = 8;
+  std::mutex mutex;
+  std::condition_variable all_here;
+  int here = 0, most = 0;
+  const auto data = std::make_shared<WatchedDataset>(kWorkers, [&](std::size_t) {
+    std::unique_lock lock(mutex);
+    most = std::max(most, ++here);
+    all_here.notify_all();
+    all_here.wait_for(lock, std::chrono::seconds(10), [&] { return most == kWorkers; });
+    --here;
+  });
+  Loader loader(data, Augmentation({}, data->shape(), kPlain),
+                {.batch = 1, .min_last = 1, .workers = kWorkers});
+  CHECK(loader.next() != nullptr);
+  const std::lock_guard lock(mutex);
+  CHECK(most == kWorkers);
+}
+
 TEST_CASE("waiting for a batch is counted and being ahead is not") {
-  const auto data = samples(64);
-  Loader loader(data, crop_flip(*data), {.batch = 8, .ahead = 4});
-  loader.next();
-  const double first = loader.starved_seconds();
-  CHECK(first >= 0);
-  while (loader.next()) {
-  }
-  CHECK(loader.starved_seconds() >= first);
+  using Clock = std::chrono::steady_clock;
+  std::atomic<bool> ahead = false;
+  const auto data = std::make_shared<WatchedDataset>(64, [&](std::size_t i) {
+    if (i == 32) {  // the one worker has made four batches
+      ahead = true;
+      ahead.notify_all();
+    }
+    if (i % 8 == 0 && ahead) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  });
+  Loader loader(data, Augmentation({}, data->shape(), kPlain),
+                {.batch = 8, .order = Order::sequential, .ahead = 4});
+  ahead.wait(false);
+  for (int i = 0; i < 4; ++i) REQUIRE(loader.next() != nullptr);
+  CHECK(loader.starved_seconds() == 0);
+  const auto start = Clock::now();
+  // Nobody who only takes batches can be slower than they are made, again and again.
+  for (int i = 0; i < 1000 && loader.starved_seconds() == 0; ++i) loader.next();
+  CHECK(loader.starved_seconds() > 0);
+  CHECK(loader.starved_seconds() <= std::chrono::duration<double>(Clock::now() - start).count());
 }
 
 TEST_CASE("loader options out of range are refused") {

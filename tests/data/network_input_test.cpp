@@ -60,6 +60,14 @@ TEST_CASE("network input: another size is framed as test images of folders are")
   CHECK(framed.pixels == frame(wide, {1, 32, usual_resize(32)}).pixels);
 }
 
+TEST_CASE("network input: where training brought images to a size, each is framed as it did") {
+  const ScratchFolder folder;
+  for (const int side : {28, 32}) {
+    const Image image = image_of(1, side);
+    CHECK(read_network_input(written(folder, image), {1, 32, 32}, 40).pixels == frame(image, {1, 32, 40}).pixels);
+  }
+}
+
 TEST_CASE("network input: what is no image is refused with the file's name") {
   const ScratchFolder folder;
   CHECK_THROWS_WITH_AS(read_network_input(folder.write("text.png", std::string("text")), {1, 32, 32}), doctest::Contains("text.png"), DataError);

@@ -94,3 +94,34 @@ TEST_CASE(
                                   ": damaged tar, or a compressed one, after its beginning: "));
   }
 }
+
+TEST_CASE("archives one behind the other are one shard, and what else stands there is named") {
+  const ScratchFolder folder;
+  const std::string first = tar_of(shard_members(0, 3)), second = tar_of(shard_members(3, 2));
+  const auto examine = [&](const std::string& content) {
+    const IndexedFile file = examine_shard(folder.write("x.tar", content));
+    for (std::size_t i = 0; i < file.images.size(); ++i) {
+      const auto number = static_cast<int>(i);
+      CHECK(file.images[i].label == number % 3);
+      CHECK(content.substr(file.images[i].offset, file.images[i].bytes) ==
+            jpeg_of({3, 20 + number, 25}, number));
+    }
+    return file;
+  };
+  for (const std::string& between : {std::string(), std::string(5 * 512, '\0')}) {
+    const IndexedFile both = examine(first + between + second + between);
+    CHECK(both.images.size() == 5);
+    CHECK(both.bad.empty());
+  }
+  for (const std::size_t bytes : {100, 512, 5000}) {
+    CAPTURE(bytes);
+    const IndexedFile file = examine(first + std::string(bytes, 'x'));
+    CHECK(file.images.size() == 3);
+    REQUIRE(file.bad.size() == 1);
+    CHECK(file.bad[0].starts_with(folder /
+                                  "x.tar: damaged tar, or a compressed one, after s/1002.jpg: "));
+  }
+  const IndexedFile around = examine(first + std::string(1024, 'x') + second);
+  CHECK(around.images.size() == 5);
+  CHECK(around.bad.size() == 1);
+}

@@ -47,12 +47,14 @@ TEST_CASE("weights: a file describes the whole network, and reading it gives tha
   info.mean = {.5F};
   info.std = {.25F};
   info.validation_seed = 18446744073709551615U;
+  info.resize = 37;
   save_weights(scratch / "w", info, store, 7);
 
   const SafetensorsFile file = read_safetensors(scratch / "w");
   const std::optional<ModelInfo> found = model_info(file);
   REQUIRE(found);
   CHECK(to_metadata(*found) == to_metadata(info));
+  CHECK(found->resize == 37);
   const model::NetworkOptions again = network_of(*found);
   CHECK(again.model == network.model);
   CHECK(again.groups == network.groups);
@@ -68,6 +70,10 @@ TEST_CASE("weights: a file describes the whole network, and reading it gives tha
   const LoadReport report = load_weights(file, loaded);
   CHECK(report.ignored.empty());
   CHECK(report.missing.empty());
+
+  SafetensorsFile older = file;
+  older.metadata.erase("resize");
+  CHECK_FALSE(model_info(older)->resize);
 }
 
 TEST_CASE("weights: a file without our metadata says nothing; class names may hold any bytes") {
