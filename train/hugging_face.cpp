@@ -51,8 +51,15 @@ std::string config_json(const ModelInfo& info) {
 }
 
 std::string preprocessor_json(const ModelInfo& info) {
-  return dumped({{"do_resize", false}, {"do_rescale", true}, {"rescale_factor", 1.0 / 255}, {"do_normalize", true},
-                 {"size", {{"height", info.side}, {"width", info.side}}}, {"image_mean", info.mean}, {"image_std", info.std}});
+  constexpr int kBilinear = 2;  // in Pillow's numbers
+  const ordered_json square{{"height", info.side}, {"width", info.side}};
+  const bool framed = info.resize.has_value();
+  ordered_json json{{"do_resize", framed}, {"size", framed ? ordered_json{{"shortest_edge", *info.resize}} : square}};
+  if (framed) json["resample"] = kBilinear;
+  json["do_center_crop"] = framed;
+  if (framed) json["crop_size"] = square;
+  json.update({{"do_rescale", true}, {"rescale_factor", 1.0 / 255}, {"do_normalize", true}, {"image_mean", info.mean}, {"image_std", info.std}});
+  return dumped(json);
 }
 
 // A word as YAML takes any text.

@@ -155,6 +155,12 @@ TEST_CASE("images: eval, calibrate and predict see what training tested on, what
     for (const char* key : {"exits", "ensemble"}) CHECK(answers.at(key) == in_training.at(key));
     CHECK(contains(tested.err, "brought to " + c.size + "×" + c.size + " pixels as in training"));
 
+    REQUIRE(run("export --hf " + (folder / "hf").string() + weights).status == 0);
+    const auto preprocessor = nlohmann::json::parse(read_text(folder / "hf/preprocessor_config.json"));
+    CHECK(preprocessor.at("do_resize") == true);
+    CHECK(preprocessor.at("crop_size").at("height") == std::stoi(c.size));
+    if (!c.resize.empty()) CHECK(preprocessor.at("size").at("shortest_edge") == std::stoi(c.size));
+
     const std::string policy = (folder / "p.json").string();
     const Outcome calibrated = run("calibrate --out " + policy + common + weights, cache);
     INFO(calibrated.err);
