@@ -12,6 +12,7 @@
 #include "cli/source_arguments.hpp"
 #include "cli/step_arguments.hpp"
 #include "train/comparison_run.hpp"
+#include "train/interruption.hpp"
 #include "train/progress.hpp"
 #include "train/run_record.hpp"
 #include "train/training_run.hpp"
@@ -216,6 +217,7 @@ int run_compare(const TrainArguments& arguments, const data::Source& source, con
 
 int run_train(const Arguments& arguments) {
   TrainArguments train_arguments;
+  const train::Interruption interruption;  // also while the options and the data are being read
   App app("train", "Trains a multi-exit network; writes metrics.jsonl, metrics.csv, events for TensorBoard, config.toml, last.safetensors, "
                    "best.safetensors, exits.svg, confusion.json, result.json and checkpoints into --out.");
   train_arguments.declare(app);

@@ -52,7 +52,6 @@ class Run {
     state_.choices = plan_choices(trainer_.prepare(static_cast<std::int64_t>(training_->plan().size(0))));
     // Now, not at the end of the epoch: every checkpoint then has the measurements by which its algorithms were chosen too.
     trainer_.prepare(static_cast<std::int64_t>(training_->plan().last()));
-    interruption_.emplace();
     if (resumed_) go_back();
     begin_folder();
     resumed_.reset();
@@ -309,11 +308,11 @@ class Run {
 
   const RunOptions& options_;
   optim::Schedule schedule_;
+  Interruption interruption_;  // also while the run is being prepared
   RunDirectory directory_;
   CheckpointStore checkpoints_;
   std::optional<Checkpoint> resumed_;  // until the run has begun
   Trainer trainer_;
-  std::optional<Interruption> interruption_;
   std::optional<MetricsLog> log_;
   Progress progress_;
   Clock::time_point start_ = Clock::now(), saved_at_ = Clock::now();
