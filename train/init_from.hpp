@@ -21,5 +21,5 @@ nlohmann::ordered_json to_json(const LoadReport& report);
 // Of JSON that holds a report: its lists are no longer than the header of a file of weights has room for tensors.
 inline constexpr JsonLimits kLoadReportLimits{.array = std::size_t{1} << 21};
 // And back. Throws std::invalid_argument that says what is wrong.
-LoadReport load_report_from_json(const nlohmann::ordered_json& json);
+LoadReport load_report_from_json(const nlohmann::json& json);
 }  // namespace autodidact::train
