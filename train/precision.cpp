@@ -69,7 +69,7 @@ FoundPrecision find_precision(const TrainerOptions& options, std::int64_t batch,
     return {Precision::f32, fmt::format("oneDNN {} computes nothing in bf16 on this CPU", engine::onednn::version())};
   const double f32 = measure(options, batch, mode, lanes, Precision::f32), bf16 = measure(options, batch, mode, lanes, Precision::bf16);
   return {bf16 < f32 ? Precision::bf16 : Precision::f32,
-          fmt::format("{} takes {:.0f} ms in f32 and {:.0f} ms in bf16", mode == Mode::train ? "a step" : "a batch", f32, bf16)};
+          fmt::format("a {} of {} images takes {:.0f} ms in f32 and {:.0f} ms in bf16", mode == Mode::train ? "step" : "batch", batch, f32, bf16)};
 }
 
 TrainerOptions with_precision(TrainerOptions options, std::int64_t batch, Mode mode, engine::Lanes& lanes) {
