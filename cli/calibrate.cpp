@@ -120,7 +120,7 @@ int run_calibrate(const Arguments& arguments) {
   const auto batch = static_cast<std::int64_t>(calibrate.batch);
 
   engine::Lanes lanes(calibrate.compile.threads);
-  train::Trainer& trainer = trained.open(lanes, calibrate.compile.programs(), calibrate.batch);
+  train::Trainer& trainer = trained.open(lanes, calibrate.compile.programs(), batch);
   data::Loader loader = trained.loader(source, validation, calibrate.batch, calibrate.source.workers);
   const train::Observations observations = train::observe(trainer, loader);
   const train::ExitCosts costs = measure(trainer, loader, batch);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
@@ -156,8 +157,8 @@ void evaluate_data(const EvalArguments& eval, const std::optional<train::PolicyF
   trained.take(source);
   if (policy) train::require_network(eval.policy, *policy, trained.info());
   engine::Lanes lanes(eval.compile.threads);
-  train::Trainer& trainer = trained.open(lanes, eval.compile.programs(), static_cast<std::size_t>(eval.images_at_a_time()));
   const auto images = static_cast<std::int64_t>(source.test->size());
+  train::Trainer& trainer = trained.open(lanes, eval.compile.programs(), std::min(eval.images_at_a_time(), images));
   data::Loader loader = trained.loader(source, source.test, static_cast<std::size_t>(eval.images_at_a_time()), eval.source.workers);
   train::Confusion confusion{.class_names = source.class_names, .weights = std::filesystem::path(eval.weights).filename(), .data = eval.source.data};
   const train::ExitAccuracies accuracies = trainer.evaluate(loader, eval.confusion.empty() ? nullptr : &confusion);
@@ -183,7 +184,8 @@ void evaluate_batch(const EvalArguments& eval, TrainedNetwork& trained) {
                                       trained.info().channels, batch.shape.text()));
   trained.take(batch.shape[2], batch.shape[3]);
   engine::Lanes lanes(eval.compile.threads);
-  const train::BatchLogits logits = train::logits_of(trained.open(lanes, eval.compile.programs(), kAtATime), batch, kAtATime);
+  train::Trainer& trainer = trained.open(lanes, eval.compile.programs(), std::min(kAtATime, batch.shape[0]));
+  const train::BatchLogits logits = train::logits_of(trainer, batch, kAtATime);
   if (!eval.logits.empty()) train::write_logits(eval.logits, train::to_metadata(trained.info()), logits, batch.shape[0]);
   print(eval.json, logits.accuracies, batch.shape[0]);
   write(eval.json, to_json(logits.accuracies, batch.shape[0]));

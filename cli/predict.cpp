@@ -1,6 +1,8 @@
 // `autodidact predict`
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/trained_network.hpp"
@@ -131,7 +133,7 @@ int run_predict(const Arguments& arguments) {
     if (app->count("--batch") == 0) predict.batch = static_cast<std::size_t>(file.batch);
   }
   engine::Lanes lanes(predict.compile.threads);
-  train::Trainer& trainer = trained.open(lanes, predict.compile.programs(), predict.batch);
+  train::Trainer& trainer = trained.open(lanes, predict.compile.programs(), static_cast<std::int64_t>(std::min(predict.batch, predict.files.size())));
   const Json predictions = Prediction(predict, policy, trained.info(), trainer).run();
   if (!predict.json.to_stdout()) print(predictions);
   predict.json.write(predictions);

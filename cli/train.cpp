@@ -12,6 +12,7 @@
 #include "cli/source_arguments.hpp"
 #include "cli/step_arguments.hpp"
 #include "train/comparison_run.hpp"
+#include "train/interruption.hpp"
 #include "train/progress.hpp"
 #include "train/run_record.hpp"
 #include "train/training_run.hpp"
@@ -93,6 +94,7 @@ optim::ScheduleOptions TrainArguments::schedule_options() const {
 }
 
 void TrainArguments::check() const {
+  if (out.empty()) throw std::invalid_argument("the output directory has an empty name");
   (void)optim::Schedule(schedule_options());
   optim::check(optimizer.options());
   step.check(static_cast<std::int64_t>(batch));
@@ -216,6 +218,7 @@ int run_compare(const TrainArguments& arguments, const data::Source& source, con
 }  // namespace
 
 int run_train(const Arguments& arguments) {
+  const train::Interruption interruption;  // also while the options and the data are being read
   TrainArguments train_arguments;
   App app("train", "Trains a multi-exit network; writes metrics.jsonl, metrics.csv, events for TensorBoard, config.toml, last.safetensors, "
                    "best.safetensors, exits.svg, confusion.json, result.json and checkpoints into --out.");

@@ -19,7 +19,7 @@ void TrainedNetwork::take(const data::Source& source) {
   take(source.side, source.side);
 }
 
-train::Trainer& TrainedNetwork::open(engine::Lanes& lanes, train::ProgramOptions programs, std::size_t batch) {
+train::Trainer& TrainedNetwork::open(engine::Lanes& lanes, train::ProgramOptions programs, std::int64_t batch) {
   train::TrainerOptions options;
   options.network = train::network_of(info_);
   options.network.image_height = height_ > 0 ? height_ : info_.side;
@@ -28,7 +28,7 @@ train::Trainer& TrainedNetwork::open(engine::Lanes& lanes, train::ProgramOptions
   options.recipe = model::recipe_by_name(options.network.branches ? "none" : "baseline");
   options.programs = std::move(programs);
   trainer_ = std::make_unique<train::Trainer>(
-      train::with_precision(std::move(options), static_cast<std::int64_t>(batch), engine::Mode::infer, lanes), lanes);
+      train::with_precision(std::move(options), batch, engine::Mode::infer, lanes), lanes);
   for (const std::string& name : train::load_weights(file_, trainer_->store()).ignored)
     if (!name.starts_with("adaptation_layers.")) fmt::print(stderr, "ignored: {}\n", name);
   return *trainer_;

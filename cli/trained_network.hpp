@@ -24,8 +24,8 @@ class TrainedNetwork {
   // From now on for images of so many pixels.
   void take(std::int64_t height, std::int64_t width) { height_ = height, width_ = width; }
   // Compiles nothing yet. Logits only: neither loss nor adaptation layers.
-  // `batch`: images at a time, by which --precision auto tries.
-  train::Trainer& open(engine::Lanes& lanes, train::ProgramOptions programs, std::size_t batch);
+  // `batch`: images at a time, no more than there are, by which --precision auto tries.
+  train::Trainer& open(engine::Lanes& lanes, train::ProgramOptions programs, std::int64_t batch);
 
   // The figures that the weights were trained with; those of the source only if the file does not say, and then it must have some.
   data::Normalisation normalisation(const data::Source& source) const;

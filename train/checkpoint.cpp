@@ -105,7 +105,7 @@ std::string to_text(const RunState& state) {
 }
 
 RunState state_from(const std::string& text) {
-  const json object = parse_strict_json(text);
+  const json object = parse_strict_json(text, kLoadReportLimits);
   RunState state;
   read_whole(object, "epoch", state.epoch);
   read_whole(object, "step", state.step);

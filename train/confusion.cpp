@@ -8,10 +8,12 @@
 
 #include "train/atomic_file.hpp"
 #include "train/progress.hpp"
+#include "train/strict_json.hpp"
 
 namespace autodidact::train {
 namespace {
 using Json = nlohmann::ordered_json;
+using nlohmann::json;
 
 // A line of the file for each class; nlohmann would take one for each number.
 std::string matrix_text(const std::vector<std::int64_t>& counts, std::size_t classes) {
@@ -21,15 +23,15 @@ std::string matrix_text(const std::vector<std::int64_t>& counts, std::size_t cla
   return text + "]]";
 }
 
-std::vector<std::int64_t> matrix_from(const Json& json, std::size_t classes) {
+std::vector<std::int64_t> matrix_from(const json& rows, std::size_t classes) {
   std::vector<std::int64_t> counts;
-  if (json.is_null()) return counts;
+  if (rows.is_null()) return counts;
   const auto refuse = [&] { throw std::invalid_argument(fmt::format("has a matrix that is not {0}×{0} numbers of images", classes)); };
-  if (!json.is_array() || json.size() != classes) refuse();
+  if (!rows.is_array() || rows.size() != classes) refuse();
   constexpr std::int64_t kMost = std::int64_t{1} << 40;  // so that no sum overflows
-  for (const Json& row : json) {
+  for (const json& row : rows) {
     if (!row.is_array() || row.size() != classes) refuse();
-    for (const Json& count : row) {
+    for (const json& count : row) {
       if (!count.is_number_unsigned() || count.get<std::uint64_t>() > kMost) refuse();
       counts.push_back(count.get<std::int64_t>());
     }
@@ -70,23 +72,23 @@ std::string to_json(const Confusion& confusion) {
 }
 
 Confusion confusion_from_json(const std::string& text) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) throw std::invalid_argument("is not a JSON object");
-  const auto texts = [](const Json& list) {
-    return list.is_array() && std::all_of(list.begin(), list.end(), [](const Json& name) { return name.is_string(); });
+  const json object = parse_strict_json(text);
+  if (!object.is_object()) throw std::invalid_argument("is not a JSON object");
+  const auto texts = [](const json& list) {
+    return list.is_array() && std::all_of(list.begin(), list.end(), [](const json& name) { return name.is_string(); });
   };
   Confusion confusion;
-  if (!json.contains("classes") || !json["classes"].is_number_unsigned() || json["classes"].get<std::size_t>() < 1 ||
-      json["classes"].get<std::size_t>() > kMostConfusedClasses)
+  if (!object.contains("classes") || !object["classes"].is_number_unsigned() || object["classes"].get<std::size_t>() < 1 ||
+      object["classes"].get<std::size_t>() > kMostConfusedClasses)
     throw std::invalid_argument(fmt::format("has no number of classes from 1 to {}", kMostConfusedClasses));
-  json["classes"].get_to(confusion.classes);
-  if (json.contains("class_names") && texts(json["class_names"])) json["class_names"].get_to(confusion.class_names);
-  if (json.contains("weights") && json["weights"].is_string()) json["weights"].get_to(confusion.weights);
-  if (json.contains("data") && json["data"].is_string()) json["data"].get_to(confusion.data);
-  if (!json.contains("exits") || !json["exits"].is_array() || json["exits"].size() != kExits || json["exits"].back().is_null())
+  object["classes"].get_to(confusion.classes);
+  if (object.contains("class_names") && texts(object["class_names"])) object["class_names"].get_to(confusion.class_names);
+  if (object.contains("weights") && object["weights"].is_string()) object["weights"].get_to(confusion.weights);
+  if (object.contains("data") && object["data"].is_string()) object["data"].get_to(confusion.data);
+  if (!object.contains("exits") || !object["exits"].is_array() || object["exits"].size() != kExits || object["exits"].back().is_null())
     throw std::invalid_argument(fmt::format("has no list of {} exits, the last of which is there", kExits));
-  for (std::size_t k = 0; k < kExits; ++k) confusion.counts[k] = matrix_from(json["exits"][k], confusion.classes);
-  if (json.contains("ensemble")) confusion.counts[kExits] = matrix_from(json["ensemble"], confusion.classes);
+  for (std::size_t k = 0; k < kExits; ++k) confusion.counts[k] = matrix_from(object["exits"][k], confusion.classes);
+  if (object.contains("ensemble")) confusion.counts[kExits] = matrix_from(object["ensemble"], confusion.classes);
   return confusion;
 }
 

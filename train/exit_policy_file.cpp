@@ -15,11 +15,13 @@
 
 #include "train/atomic_file.hpp"
 #include "train/errors.hpp"
+#include "train/strict_json.hpp"
 
 namespace autodidact::train {
 namespace fs = std::filesystem;
 namespace {
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::ordered_json;  // what is written; what is read has no order
+using nlohmann::json;
 
 constexpr const char* kFormat = "autodidact exit policy";
 constexpr int kVersion = 1;
@@ -47,19 +49,19 @@ Json to_json(const PolicyValidation& v) {
 
 // Of a JSON value that must be a number, and of a key that must be there; nlohmann's own errors name neither.
 template <class T>
-T required(const Json& json, const char* key) {
-  if (!json.is_object() || !json.contains(key)) throw std::invalid_argument(fmt::format("it has no {}", key));
-  const Json& value = json.at(key);
+T required(const json& object, const char* key) {
+  if (!object.is_object() || !object.contains(key)) throw std::invalid_argument(fmt::format("it has no {}", key));
+  const json& value = object.at(key);
   const bool fits = std::is_same_v<T, double>    ? value.is_number()
                     : std::is_integral_v<T>      ? value.is_number_integer()
                     : std::is_same_v<T, std::string> ? value.is_string()
                                                  : value.is_array();
-  if (!fits) throw std::invalid_argument(fmt::format("its {} cannot be {}", key, value.dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, 60)));
+  if (!fits) throw std::invalid_argument(fmt::format("its {} cannot be {}", key, value.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 60)));
   return value.get<T>();
 }
 
-std::array<double, model::kExits> four(const Json& json, const char* key) {
-  const auto list = required<std::vector<Json>>(json, key);
+std::array<double, model::kExits> four(const json& object, const char* key) {
+  const auto list = required<std::vector<json>>(object, key);
   if (list.size() != model::kExits) throw std::invalid_argument(fmt::format("its {} must hold {} numbers, got {}", key, model::kExits, list.size()));
   std::array<double, model::kExits> numbers{};
   for (std::size_t i = 0; i < numbers.size(); ++i) {
@@ -69,62 +71,71 @@ std::array<double, model::kExits> four(const Json& json, const char* key) {
   return numbers;
 }
 
-ExitPolicy read_decision(const Json& json) {
+ExitPolicy read_decision(const json& object) {
   ExitPolicy policy;
-  policy.measure = measure_by_name(required<std::string>(json, "measure"));
-  policy.otherwise = otherwise_by_name(required<std::string>(json, "otherwise"));
-  for (const Json& exit : required<std::vector<Json>>(json, "exits"))
+  policy.measure = measure_by_name(required<std::string>(object, "measure"));
+  policy.otherwise = otherwise_by_name(required<std::string>(object, "otherwise"));
+  for (const json& exit : required<std::vector<json>>(object, "exits"))
     policy.exits.push_back({static_cast<int>(std::clamp<std::int64_t>(required<std::int64_t>(exit, "exit"), 0, model::kExits + 1)),
                             required<double>(exit, "threshold")});
   check(policy);
   return policy;
 }
 
-RungCosts read_rung(const Json& json) {
-  return {required<std::int64_t>(json, "images"), required<double>(json, "trunk_ms"), four(json, "hand_over_ms"), four(json, "stage_ms"),
-          four(json, "head_ms")};
+RungCosts read_rung(const json& object) {
+  return {required<std::int64_t>(object, "images"), required<double>(object, "trunk_ms"), four(object, "hand_over_ms"), four(object, "stage_ms"),
+          four(object, "head_ms")};
 }
 
-PolicyValidation read_validation(const Json& json) {
+PolicyValidation read_validation(const json& object) {
   PolicyValidation v;
-  v.images = required<std::int64_t>(json, "images");
-  v.seed = required<std::uint64_t>(json, "seed");
-  v.full.exits = four(json, "exits");
-  v.full.ensemble = json.contains("ensemble") && json["ensemble"].is_number() ? json["ensemble"].get<double>() : kMissing;
-  v.accuracy = required<double>(json, "accuracy");
-  v.share_per_exit = four(json, "share_per_exit");
-  v.ms_per_image = required<double>(json, "ms_per_image");
-  v.trunk_ms_per_image = required<double>(json, "trunk_ms_per_image");
+  v.images = required<std::int64_t>(object, "images");
+  v.seed = required<std::uint64_t>(object, "seed");
+  v.full.exits = four(object, "exits");
+  v.full.ensemble = object.contains("ensemble") && object["ensemble"].is_number() ? object["ensemble"].get<double>() : kMissing;
+  v.accuracy = required<double>(object, "accuracy");
+  v.share_per_exit = four(object, "share_per_exit");
+  v.ms_per_image = required<double>(object, "ms_per_image");
+  v.trunk_ms_per_image = required<double>(object, "trunk_ms_per_image");
   return v;
 }
 
-FrontierPoint read_point(const Json& json) {
-  return {required<double>(json, "relative_time"), required<double>(json, "accuracy"), read_decision(json)};
+FrontierPoint read_point(const json& object) {
+  return {required<double>(object, "relative_time"), required<double>(object, "accuracy"), read_decision(object)};
 }
 
-PolicyFile from_json(const Json& json) {
-  if (required<std::string>(json, "format") != kFormat) throw std::invalid_argument(fmt::format("its format is not \"{}\"", kFormat));
-  if (const auto version = required<std::int64_t>(json, "version"); version != kVersion)
+PolicyFile from_json(const json& object) {
+  if (required<std::string>(object, "format") != kFormat) throw std::invalid_argument(fmt::format("its format is not \"{}\"", kFormat));
+  if (const auto version = required<std::int64_t>(object, "version"); version != kVersion)
     throw std::invalid_argument(fmt::format("it has version {}, this program reads {}", version, kVersion));
   PolicyFile file;
-  file.policy = read_decision(json);
-  if (json.contains("batch")) file.batch = required<std::int64_t>(json, "batch");
+  file.policy = read_decision(object);
+  if (object.contains("batch")) file.batch = required<std::int64_t>(object, "batch");
   if (file.batch < 1 || file.batch > 1000000) throw std::invalid_argument(fmt::format("its batch must be 1 to 1000000, got {}", file.batch));
-  if (json.contains("network")) {
-    if (!json["network"].is_object()) throw std::invalid_argument("its network must be an object");
-    for (const auto& [key, value] : json["network"].items()) file.network[key] = required<std::string>(json["network"], key.c_str());
+  if (object.contains("network")) {
+    if (!object["network"].is_object()) throw std::invalid_argument("its network must be an object");
+    for (const auto& [key, value] : object["network"].items()) file.network[key] = required<std::string>(object["network"], key.c_str());
   }
-  if (json.contains("weights")) file.weights = required<std::string>(json, "weights");
-  if (json.contains("machine")) file.machine = required<std::string>(json, "machine");
-  if (json.contains("times")) {
+  if (object.contains("weights")) file.weights = required<std::string>(object, "weights");
+  if (object.contains("machine")) file.machine = required<std::string>(object, "machine");
+  if (object.contains("times")) {
     std::vector<RungCosts> rungs;
-    for (const Json& rung : required<std::vector<Json>>(json, "times")) rungs.push_back(read_rung(rung));
+    for (const json& rung : required<std::vector<json>>(object, "times")) rungs.push_back(read_rung(rung));
     file.times.emplace(std::move(rungs));
   }
-  if (json.contains("validation")) file.validation = read_validation(json["validation"]);
-  if (json.contains("frontier"))
-    for (const Json& point : required<std::vector<Json>>(json, "frontier")) file.frontier.push_back(read_point(point));
+  if (object.contains("validation")) file.validation = read_validation(object["validation"]);
+  if (object.contains("frontier"))
+    for (const json& point : required<std::vector<json>>(object, "frontier")) file.frontier.push_back(read_point(point));
   return file;
+}
+
+json parse(const std::string& text) {
+  constexpr JsonLimits kLimits{.nesting = 5};  // file { frontier [ point { exits [ exit {
+  try {
+    return parse_strict_json(text, kLimits);
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(fmt::format("it {}", error.what()));
+  }
 }
 
 std::string read_text(const fs::path& path) {
@@ -139,10 +150,10 @@ std::string read_text(const fs::path& path) {
 }
 
 // One line a key, and one an element of the long lists.
-std::string readable(const Json& json) {
+std::string readable(const Json& file) {
   const auto dump = [](const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); };
   std::string text;
-  for (const auto& [key, value] : json.items()) {
+  for (const auto& [key, value] : file.items()) {
     text += fmt::format("{}\n {}: ", text.empty() ? "{" : ",", dump(key));
     if (!value.is_array() || value.empty()) {
       text += dump(value);
@@ -198,13 +209,7 @@ std::string policy_text(const PolicyFile& file) {
 
 void write_policy(const fs::path& path, const PolicyFile& file) { write_file_atomically(path, policy_text(file)); }
 
-PolicyFile policy_from_text(const std::string& text) {
-  try {
-    return from_json(Json::parse(text));
-  } catch (const nlohmann::json::exception&) {
-    throw std::invalid_argument("it is not JSON, or cut off");
-  }
-}
+PolicyFile policy_from_text(const std::string& text) { return from_json(parse(text)); }
 
 PolicyFile read_policy(const fs::path& path) {
   const std::string text = read_text(path);

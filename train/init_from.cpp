@@ -54,7 +54,7 @@ nlohmann::ordered_json to_json(const LoadReport& report) {
           {"mismatched", text(report.mismatched)}};
 }
 
-LoadReport load_report_from_json(const nlohmann::ordered_json& json) {
+LoadReport load_report_from_json(const nlohmann::json& json) {
   LoadReport report;
   for (const auto& [key, names] : {std::pair{"matched", &report.matched}, {"missing", &report.missing}, {"unexpected", &report.ignored},
                                    {"mismatched", &report.mismatched}}) {

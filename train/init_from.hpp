@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "train/strict_json.hpp"
 #include "train/weights.hpp"
 
 namespace autodidact::train {
@@ -17,6 +18,8 @@ LoadReport load_start(const SafetensorsFile& file, engine::ParameterStore& store
 // Counts, and the first few names of each kind, for a terminal; and all of them: `matched`, `missing`, `unexpected`, `mismatched`.
 std::string report_text(const std::filesystem::path& path, const LoadReport& report);
 nlohmann::ordered_json to_json(const LoadReport& report);
+// Of JSON that holds a report: its lists are no longer than the header of a file of weights has room for tensors.
+inline constexpr JsonLimits kLoadReportLimits{.array = std::size_t{1} << 21};
 // And back. Throws std::invalid_argument that says what is wrong.
-LoadReport load_report_from_json(const nlohmann::ordered_json& json);
+LoadReport load_report_from_json(const nlohmann::json& json);
 }  // namespace autodidact::train

@@ -42,7 +42,7 @@ std::string parse(std::istream& file, std::map<std::string, double>& entries) {
   if (!std::getline(file, line) || line != kFirstLine) return "it is not a file of timings";
   if (!std::getline(file, line) || line != machine_text()) return fmt::format("it was measured on another machine: {}", data::one_line(line, 200));
   while (std::getline(file, line)) {
-    if (line == fmt::format("end {} {}", entries.size(), hash_of(body))) return {};
+    if (line.starts_with("end ") && line == fmt::format("end {} {}", entries.size(), hash_of(body))) return {};
     if (!parse_line(line, entries)) break;
     body += line + "\n";
   }
@@ -80,7 +80,7 @@ void write_plan_cache(const std::filesystem::path& path, engine::Timings& timing
   (void)read_plan_cache(path, timings);  // what another process has measured since
   std::string body;
   const auto all = timings.all();
-  for (const auto& [key, ms] : all) body += fmt::format("{:.5g}\t{}\n", ms, key);
+  for (const auto& [key, ms] : all) body += fmt::format("{}\t{}\n", ms, key);  // all digits: read again, it decides alike
   write_file_atomically(path, fmt::format("{}\n{}\n{}end {} {}\n", kFirstLine, machine_text(), body, all.size(), hash_of(body)));
 }
 }  // namespace autodidact::train

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#define XXH_INLINE_ALL  // the hash is a header; there is nothing to link
+#include <xxhash.h>
+
 #include <algorithm>
 #include <chrono>
 #include <functional>
@@ -24,7 +27,7 @@ std::string key_of(const TrainerOptions& options, std::int64_t batch, Mode mode,
   for (const engine::Graph whole = training_graph(options.network, options.recipe, batch); const engine::Node& node : whole.nodes())
     graph += fmt::format("{} {} {};", node.op->kind(), node.op->describe(), whole.value(node.outputs.front()).shape.text());
   std::string key = fmt::format("{} of {} {:016x} batch {} {} choose {} recompute {} threads {}", mode == Mode::train ? "step" : "inference",
-                                options.network.model, std::hash<std::string>()(graph), batch, name_of(precision),
+                                options.network.model, XXH64(graph.data(), graph.size(), 0), batch, name_of(precision),
                                 static_cast<int>(options.programs.choose), static_cast<int>(options.programs.recompute), lanes.layout().wide);
   if (mode == Mode::train)
     key += fmt::format(" pieces {} frozen {} optimizer {} averaged {}", options.micro_batches, options.programs.freeze_batch_norm,
@@ -69,7 +72,7 @@ FoundPrecision find_precision(const TrainerOptions& options, std::int64_t batch,
     return {Precision::f32, fmt::format("oneDNN {} computes nothing in bf16 on this CPU", engine::onednn::version())};
   const double f32 = measure(options, batch, mode, lanes, Precision::f32), bf16 = measure(options, batch, mode, lanes, Precision::bf16);
   return {bf16 < f32 ? Precision::bf16 : Precision::f32,
-          fmt::format("{} takes {:.0f} ms in f32 and {:.0f} ms in bf16", mode == Mode::train ? "a step" : "a batch", f32, bf16)};
+          fmt::format("a {} of {} images takes {:.0f} ms in f32 and {:.0f} ms in bf16", mode == Mode::train ? "step" : "batch", batch, f32, bf16)};
 }
 
 TrainerOptions with_precision(TrainerOptions options, std::int64_t batch, Mode mode, engine::Lanes& lanes) {

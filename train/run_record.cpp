@@ -80,15 +80,15 @@ std::vector<MetricsRow> selected(const RunRecord& run, const Is& is) {
   return rows;
 }
 
-// read(text) where there is such a file.
+// read(text) where there is such a file. `joint`: between its name and what `read` says of it.
 template <class Read>
-auto read_optional(const fs::path& path, const Read& read) -> std::optional<decltype(read(""))> {
+auto read_optional(const fs::path& path, const Read& read, const char* joint = " ") -> std::optional<decltype(read(""))> {
   std::error_code error;
   if (!fs::exists(path, error)) return {};
   try {
     return read(read_file(path));
   } catch (const std::invalid_argument& reason) {
-    throw data::DataError(fmt::format("{} {}", path.string(), reason.what()));
+    throw data::DataError(fmt::format("{}{}{}", path.string(), joint, reason.what()));
   }
 }
 
@@ -115,7 +115,7 @@ RunRecord read_run(const fs::path& directory) {
   read_metrics(directory / "metrics.jsonl", run);
   run.result = read_optional(directory / "result.json", result_from_json);
   run.confusion = read_optional(directory / "confusion.json", confusion_from_json);
-  run.policy = read_optional(directory / "policy.json", policy_from_text);
+  run.policy = read_optional(directory / "policy.json", policy_from_text, ": ");
   return run;
 }
 

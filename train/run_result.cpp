@@ -7,8 +7,34 @@
 #include <stdexcept>
 #include <utility>
 
+#include "train/strict_json.hpp"
+
 namespace autodidact::train {
 using Json = nlohmann::ordered_json;
+
+namespace {
+using nlohmann::json;
+
+ExitAccuracies accuracies_from(const json& object) {
+  ExitAccuracies accuracies;
+  const auto number = [](const json& value) {
+    if (value.is_null()) return kMissing;
+    if (!value.is_number()) throw std::invalid_argument("has an accuracy that is not a number");
+    return value.get<double>();
+  };
+  if (!object.is_object() || !object.contains("exits") || !object["exits"].is_array() || object["exits"].size() != kExits)
+    throw std::invalid_argument(fmt::format("has no accuracies of {} exits", kExits));
+  for (std::size_t k = 0; k < kExits; ++k) accuracies.exits[k] = number(object["exits"][k]);
+  if (object.contains("ensemble")) accuracies.ensemble = number(object["ensemble"]);
+  return accuracies;
+}
+
+template <std::integral T>
+T required(const json& object, const char* key) {
+  if (!object.contains(key) || !object[key].is_number_integer()) throw std::invalid_argument(fmt::format("has no {}", key));
+  return whole_number<T>(object[key]);
+}
+}  // namespace
 
 Json to_json(const ExitAccuracies& accuracies) {
   Json json;
@@ -16,20 +42,6 @@ Json to_json(const ExitAccuracies& accuracies) {
   for (const double accuracy : accuracies.exits) json["exits"].push_back(number(accuracy));
   json["ensemble"] = number(accuracies.ensemble);
   return json;
-}
-
-ExitAccuracies accuracies_from_json(const Json& json) {
-  ExitAccuracies accuracies;
-  const auto number = [](const Json& value) {
-    if (value.is_null()) return kMissing;
-    if (!value.is_number()) throw std::invalid_argument("has an accuracy that is not a number");
-    return value.get<double>();
-  };
-  if (!json.is_object() || !json.contains("exits") || !json["exits"].is_array() || json["exits"].size() != kExits)
-    throw std::invalid_argument(fmt::format("has no accuracies of {} exits", kExits));
-  for (std::size_t k = 0; k < kExits; ++k) accuracies.exits[k] = number(json["exits"][k]);
-  if (json.contains("ensemble")) accuracies.ensemble = number(json["ensemble"]);
-  return accuracies;
 }
 
 Json to_json(const RunResult& result) {
@@ -40,21 +52,17 @@ Json to_json(const RunResult& result) {
 }
 
 RunResult result_from_json(const std::string& text) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) throw std::invalid_argument("is not a JSON object");
-  const auto whole = [&](const char* key) {
-    if (!json.contains(key) || !json[key].is_number_integer()) throw std::invalid_argument(fmt::format("has no {}", key));
-    return json[key].get<std::int64_t>();
-  };
+  const json object = parse_strict_json(text, kLoadReportLimits);
+  if (!object.is_object()) throw std::invalid_argument("is not a JSON object");
   RunResult result;
-  result.steps = whole("steps");
-  result.best_epoch = static_cast<int>(whole("best_epoch"));
-  if (json.contains("best_on") && json["best_on"].is_string()) json["best_on"].get_to(result.best_on);
+  result.steps = required<std::int64_t>(object, "steps");
+  result.best_epoch = required<int>(object, "best_epoch");
+  if (object.contains("best_on") && object["best_on"].is_string()) object["best_on"].get_to(result.best_on);
   for (const auto& [key, accuracies] : {std::pair{"test", &result.test}, {"best", &result.best}}) {
-    if (!json.contains(key)) throw std::invalid_argument(fmt::format("has no {}", key));
-    *accuracies = accuracies_from_json(json[key]);
+    if (!object.contains(key)) throw std::invalid_argument(fmt::format("has no {}", key));
+    *accuracies = accuracies_from(object[key]);
   }
-  if (json.contains("init_from")) result.init_from = load_report_from_json(json["init_from"]);
+  if (object.contains("init_from")) result.init_from = load_report_from_json(object["init_from"]);
   return result;
 }
 }  // namespace autodidact::train

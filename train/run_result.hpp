@@ -20,9 +20,8 @@ struct RunResult {
   std::optional<LoadReport> init_from = {};  // what fitted, where the run began from a file of weights
 };
 
-// {"exits":[…],"ensemble":…}, null for what is missing; and back: std::invalid_argument for anything else.
+// {"exits":[…],"ensemble":…}, null for what is missing.
 nlohmann::ordered_json to_json(const ExitAccuracies& accuracies);
-ExitAccuracies accuracies_from_json(const nlohmann::ordered_json& json);
 
 // "steps best_epoch best_on test best", and "init_from" where there is one; the signal is not part of it.
 nlohmann::ordered_json to_json(const RunResult& result);

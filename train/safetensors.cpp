@@ -106,6 +106,9 @@ template <typename Put>
 void write_body(const Metadata& metadata, std::span<const TensorView> tensors, const Put& put) {
   const std::vector<const TensorView*> order = in_file_order(tensors);
   const std::string header = make_header(metadata, order);
+  if (header.size() > kMaxHeaderBytes)
+    throw std::invalid_argument(fmt::format("names and metadata would need a header of {} bytes, more than the {} that can be read again",
+                                            header.size(), kMaxHeaderBytes));
   std::array<std::byte, kLengthBytes> length;
   for (std::size_t i = 0; i < length.size(); ++i) {
     length[i] = static_cast<std::byte>(std::uint64_t{header.size()} >> (8 * i));

@@ -47,7 +47,10 @@ class TracedStep {
       const Slot& slot = *store_.layout().parameter(name);
       trace_.tensors.push_back({"grad/" + name, slot.shape, store_.get(Section::gradients, slot)});
     }
-    if (!all_finite()) trace_.nonfinite = executor_.run_checked(*program_, store_);
+    if (!all_finite()) {
+      trace_.nonfinite = executor_.run_checked(*program_, store_);
+      executor_.run(*program_, store_);  // the checked run has stopped half-way, with its gradients and statistics
+    }
     update();
     return std::move(trace_);
   }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -42,7 +43,7 @@ class Run {
         directory_(options.directory, existing_run(options)),
         checkpoints_(directory_.checkpoints(), options.keep),
         resumed_(with_its_plan(checkpoint_to_resume(options, source, checkpoints_), lanes)),
-        trainer_(with_choices(options.trainer, lanes), lanes) {
+        trainer_(with_choices(options.trainer, source, lanes), lanes) {
     state_.data = data::fingerprint(*source.train);
     state_.machine = machine_and_threads(lanes);
     state_.precision = name_of(trainer_.options().programs.precision);
@@ -52,7 +53,6 @@ class Run {
     state_.choices = plan_choices(trainer_.prepare(static_cast<std::int64_t>(training_->plan().size(0))));
     // Now, not at the end of the epoch: every checkpoint then has the measurements by which its algorithms were chosen too.
     trainer_.prepare(static_cast<std::int64_t>(training_->plan().last()));
-    interruption_.emplace();
     if (resumed_) go_back();
     begin_folder();
     resumed_.reset();
@@ -88,13 +88,14 @@ class Run {
     return checkpoint;
   }
 
-  TrainerOptions with_choices(TrainerOptions trainer, engine::Lanes& lanes) const {
+  TrainerOptions with_choices(TrainerOptions trainer, const data::Source& source, engine::Lanes& lanes) const {
     if (resumed_ && resumed_->state.machine == machine_and_threads(lanes)) trainer.programs.prefer = lines_of(resumed_->state.choices);
     if (resumed_ && trainer.programs.find_precision) {  // as it was found when the run began
       trainer.programs.find_precision = false;
       if (resumed_->state.precision == "bf16") trainer.programs.precision = engine::Precision::bf16;
     }
-    return with_precision(std::move(trainer), static_cast<std::int64_t>(options_.batch), engine::Mode::train, lanes);
+    const std::size_t all = source.train->size(), held_out = options_.validation == data::Validation::none ? 0 : data::validation_size(all);
+    return with_precision(std::move(trainer), static_cast<std::int64_t>(std::min(options_.batch, all - held_out)), engine::Mode::train, lanes);
   }
 
   // To the step after which the checkpoint was written.
@@ -307,13 +308,13 @@ class Run {
     if (!state_.history.empty()) write_file_atomically(directory_.exits_chart(), line_chart_svg(exits_chart(title, state_.history)));
   }
 
+  Interruption interruption_;  // also while the run is being prepared
   const RunOptions& options_;
   optim::Schedule schedule_;
   RunDirectory directory_;
   CheckpointStore checkpoints_;
   std::optional<Checkpoint> resumed_;  // until the run has begun
   Trainer trainer_;
-  std::optional<Interruption> interruption_;
   std::optional<MetricsLog> log_;
   Progress progress_;
   Clock::time_point start_ = Clock::now(), saved_at_ = Clock::now();

@@ -47,7 +47,7 @@ std::string_view judged_on(const RunOptions& options);
 
 // Trains, printing progress to stderr and tables to stdout, and writes the run directory. The lanes are the caller's.
 // Nothing is written, and no old run removed, before options, data, network and memory have been found good. A signal ends the run
-// after the step it came in, with a checkpoint; one that cannot wait is sent twice. A run that is resumed gives the same bits, in
-// weights and in metrics.jsonl but for images_per_s and time, as one that was never stopped.
+// after the step it came in, or before the first step, with a checkpoint; one that cannot wait is sent twice. A run that is resumed gives
+// the same bits, in weights and in metrics.jsonl but for images_per_s and time, as one that was never stopped.
 RunResult run_training(const RunOptions& options, const data::Source& source, engine::Lanes& lanes);
 }  // namespace autodidact::train

@@ -106,4 +106,6 @@ TEST_CASE("compare: what makes no sense beside it is refused before anything is 
   check_failure(run(kRuns + (folder / "all").string() + " --compare baseline,seeed"), 2, {"seeed"});
   check_failure(run(kRuns + (folder / "all").string() + " --seeds 2"), 2, {"--seeds is for --compare"});
   CHECK_FALSE(fs::exists(folder / "all"));
+  check_failure(run(kRuns + "'' --compare baseline,seed"), 2, {"output directory has an empty name"});
+  CHECK_FALSE(fs::exists("/baseline-seed3"));
 }

@@ -66,6 +66,8 @@ TEST_CASE("eval --policy: accuracy, shares and speed-up; the same answers with b
   double shares = 0;
   for (const json& share : a["share_per_exit"]) shares += share.get<double>();
   check_near(shares, 1);
+  CHECK(a["share_per_exit"][3] > 0);  // some stay, some leave before: else nothing is copied to the front, and nothing compared
+  CHECK(a["share_per_exit"][3] < 1);
   CHECK(a["speedup_measured"].get<double>() > 0);
   CHECK(a["speedup_predicted"].get<double>() > 0);
   CHECK(a["speedup_pairs"].size() == 1);

@@ -2,9 +2,11 @@
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "engine/onednn.hpp"
 #include "tests/cli/program.hpp"
+#include "train/safetensors.hpp"
 
 namespace {
 using namespace autodidact::cli::testing;
@@ -54,6 +56,27 @@ TEST_CASE("--precision: a run in bf16 that was stopped goes on to the same bits,
   REQUIRE(train(parts, "--precision bf16 --max-steps 9 --resume auto").status == 0);
   CHECK(read_text(folder / "whole/last.safetensors") == read_text(folder / "parts/last.safetensors"));
   check_failure(train(parts, "--precision f32 --resume auto"), 2, {"--precision", "f32", "bf16"});
+}
+
+TEST_CASE("--precision auto tries the batch that there will be, not a larger one that was asked for") {
+  if (!autodidact::engine::onednn::has_bf16()) return;
+  const ScratchDirectory folder;
+  const std::string weights = (folder / "run/last.safetensors").string(), batch = (folder / "b.safetensors").string(),
+                    image = (folder / "images/test/0/000000.png").string(), more = kFixed + "--precision auto ";
+  const auto check_tried = [](const std::string& command, const char* what) {
+    CAPTURE(command);
+    const Outcome outcome = run(command);
+    INFO(outcome.err);
+    REQUIRE(outcome.status == 0);
+    CHECK(contains(outcome.err, what));
+  };
+  check_tried("train --batch 700 --epochs 1 --out " + (folder / "run").string() + kTinyNetwork + kTinyData + more, ": a step of 58 images takes");
+  check_tried("eval --batch 700 --weights " + weights + kTinyData + more, ": a batch of 12 images takes");
+  REQUIRE(run("data --export " + (folder / "images").string() + kTinyData).status == 0);
+  check_tried("predict --batch 700 --weights " + weights + more + image + " " + image, ": a batch of 2 images takes");
+  const std::vector<float> images(3 * 3 * 8 * 8);
+  autodidact::train::write_safetensors(batch, {}, std::vector{autodidact::train::view_of<float>("images", {3, 3, 8, 8}, images)});
+  check_tried("eval --batch " + batch + " --weights " + weights + more, ": a batch of 3 images takes");
 }
 
 TEST_CASE("gradcheck --precision bf16 proves every op at the accuracy of bf16, and leaves networks to bench step --check") {

@@ -1,9 +1,12 @@
 // A run that is stopped and goes on gives the bits of one that never stopped, however it was stopped.
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -71,6 +74,25 @@ std::vector<std::string> names_in(const fs::path& folder) {
 std::optional<int> ended(pid_t child) {
   int status = 0;
   return ::waitpid(child, &status, WNOHANG) == child ? std::optional(status) : std::nullopt;
+}
+
+// Whether it comes to be so in a minute, and before the program ends; which is not waited for.
+template <class Ready>
+bool wait_until(pid_t child, const Ready& ready) {
+  for (int i = 0; i < 60000; ++i) {
+    if (ready()) return true;
+    siginfo_t info{};
+    if (::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == child) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return false;
+}
+
+// Opens a named pipe for writing when the program has begun to read it; else −1.
+int open_when_read(const fs::path& path, pid_t child) {
+  int pipe = -1;
+  wait_until(child, [&] { return (pipe = ::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)) >= 0; });
+  return pipe;
 }
 
 // Sends the signal as soon as `ready`, and returns how the program ended, as wait() says it.
@@ -234,18 +256,75 @@ TEST_CASE("resume: a folder of checkpoints that cannot be read is no reason to s
   CHECK(names_in(folder / "run") == before);
 }
 
+TEST_CASE("resume: a signal while a run is being prepared ends it with code 75 as well, and it goes on to the same bits") {
+  const ScratchDirectory folder;
+  const fs::path options = folder / "options.toml";
+  const std::string out = (folder / "run").string();
+  REQUIRE(run(kShort + "--out " + (folder / "whole").string()).status == 0);
+  REQUIRE(::mkfifo(options.c_str(), 0600) == 0);
+  const auto check_interrupted = [&](const std::string& resume, const char* said) {
+    const pid_t child = start(kShort + resume + "--config " + options.string() + " --out " + out, folder / "err");
+    const int pipe = open_when_read(options, child);
+    INFO(read_text(folder / "err"));
+    REQUIRE(pipe >= 0);  // the program waits for its options and has done nothing yet
+    ::kill(child, SIGUSR1);
+    ::close(pipe);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    INFO(read_text(folder / "err"));
+    REQUIRE(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 75);
+    CHECK(ends_with_sentence(read_text(folder / "err")));
+    CHECK(contains(read_text(folder / "err"), said));
+  };
+  check_interrupted("", "saved after a signal at step 0;");
+  REQUIRE(run(kShort + "--resume auto --max-steps 17 --out " + out).status == 0);
+  check_interrupted("--resume auto ", "saved after a signal at step 17;");
+  REQUIRE(run(kShort + "--resume auto --out " + out).status == 0);
+  check_same(out, folder / "whole");
+}
+
+TEST_CASE("resume: a second signal while a run is being prepared ends it at once") {
+  const ScratchDirectory folder;
+  const fs::path options = folder / "options.toml";
+  REQUIRE(::mkfifo(options.c_str(), 0600) == 0);
+  const pid_t child = start(kShort + "--config " + options.string() + " --out " + (folder / "run").string(), folder / "err");
+  const int pipe = open_when_read(options, child);
+  REQUIRE(pipe >= 0);
+  ::kill(child, SIGUSR1);
+  ::kill(child, SIGTERM);
+  ::close(pipe);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  CHECK(WIFSIGNALED(status));
+  CHECK_FALSE(fs::exists(folder / "run"));
+}
+
 TEST_CASE("resume: a signal while an epoch that --max-steps cut is judged leaves its checkpoint as it was") {
   const ScratchDirectory folder;
-  const fs::path out = folder / "run";
-  const std::string command = "train --batch 4 --epochs 2 --best-on-test --data synthetic:20000,side=8,classes=4" + kNetwork + "--resume auto --out ";
+  const fs::path out = folder / "run", table = folder / "table";
+  const std::string command = "train --batch 4 --epochs 2 --best-on-test --data synthetic:200,side=8,classes=4" + kNetwork + "--resume auto --out ";
   REQUIRE(run(command + (folder / "whole").string() + " --max-steps 6").status == 0);
-  const int status = interrupt(command + out.string() + " --max-steps 3", SIGTERM, folder / "err", [&] {
-    return !names_in(out / "checkpoints").empty() && names_in(out / "checkpoints").front().starts_with("step-");
+  // A pipe that is full: the run cannot print its table, and so not end, before the signal has come.
+  REQUIRE(::mkfifo(table.c_str(), 0600) == 0);
+  const int pipe = ::open(table.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  REQUIRE(pipe >= 0);
+  std::array<char, 4096> bytes{};
+  while (::write(pipe, bytes.data(), bytes.size()) > 0) {}
+  const pid_t child = start(command + out.string() + " --max-steps 3 >" + table.string(), folder / "err");
+  const bool cut = wait_until(child, [&] {
+    const auto names = names_in(out / "checkpoints");
+    return !names.empty() && names.front().starts_with("step-");
   });
+  ::kill(child, SIGTERM);
+  while (::read(pipe, bytes.data(), bytes.size()) > 0) {}
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ::close(pipe);
   INFO(read_text(folder / "err"));
+  REQUIRE(cut);
   REQUIRE(WIFEXITED(status));
-  if (WEXITSTATUS(status) == 0) MESSAGE("it was judged before the signal came");
-  else CHECK(WEXITSTATUS(status) == 75);
+  CHECK(WEXITSTATUS(status) == 75);
   REQUIRE(run(command + out.string() + " --max-steps 6").status == 0);
   check_same(out, folder / "whole");
 }

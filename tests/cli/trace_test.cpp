@@ -1,8 +1,10 @@
 // `autodidact trace` against PyTorch's numbers (tests/oracle/), and the ways in which a batch can be wrong.
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <set>
 
 #include "tests/cli/program.hpp"
@@ -51,8 +53,9 @@ struct Files {
     write_weights();
     write_batch();
   }
-  void write_weights(const std::string& without = "", bool extra = false) const {
+  void write_weights(const std::string& without = "", bool extra = false, const std::string& huge = "") const {
     std::vector<TensorView> tensors;
+    std::vector<float> large;
     std::vector<std::vector<float>> statistics;
     statistics.reserve(golden().tensors.size());
     for (const TensorRecord& tensor : golden().tensors) {
@@ -63,6 +66,11 @@ struct Files {
       tensors.push_back(train::view_of<float>(tensor.name.substr(7), tensor.shape, statistics.back()));
     }
     std::erase_if(tensors, [&](const TensorView& tensor) { return tensor.name == without; });
+    for (TensorView& tensor : tensors) {
+      if (tensor.name != huge) continue;
+      large.assign(tensor.bytes.size() / sizeof(float), std::numeric_limits<float>::max());
+      tensor = train::view_of<float>(huge, tensor.shape, large);
+    }
     if (extra) tensors.push_back(view(golden().require("images", train::FileType::f32), "fc.extra"));
     train::write_safetensors(weights, {}, tensors);
   }
@@ -150,6 +158,20 @@ TEST_CASE("trace: as trained, what survives is what the full trace holds") {
   CHECK(values > 0);
   for (const char* name : {"logits/1", "loss/total", "grad/conv1.weight", "after/fc4.bias", "after/bn1.running_var"})
     CHECK(trained.find(name) != nullptr);
+}
+
+TEST_CASE("trace: a step that is not finite is exit code 5 that names the first such tensor, and the file holds all of that step") {
+  const Files files;
+  files.write_weights("", false, "layer1.0.conv1.weight");
+  const Outcome outcome = run(files.command());
+  INFO(outcome.err);
+  CHECK(outcome.status == 5);
+  CHECK(contains(outcome.err, "layer1.0.conv1"));
+  const SafetensorsFile trace = train::read_safetensors(files.out);
+  for (const char* layer : {"layer1.0.bn1", "layer2.0.bn1", "layer4.1.bn2"}) {
+    CAPTURE(layer);
+    for (const double mean : named(trace, fmt::format("after/{}.running_mean", layer))) CHECK_FALSE(std::isfinite(mean));  // it was 0
+  }
 }
 
 TEST_CASE("trace: the reference backend writes f64") {

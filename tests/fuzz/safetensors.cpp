@@ -1,11 +1,13 @@
-// Safetensors files. What is read must come back the same after it was written; and since a byte more or less makes the length in
-// front wrong, the header is parsed by itself as well.
+// Safetensors files, and a batch of images and labels in one. What is read must come back the same after it was written; and since a byte
+// more or less makes the length in front wrong, the header is parsed by itself as well.
 #include "train/safetensors.hpp"
 
 #include <algorithm>
 
+#include "data/error.hpp"
 #include "tests/fuzz/fuzz.hpp"
 #include "train/errors.hpp"
+#include "train/image_batch.hpp"
 #include "train/safetensors_header.hpp"
 
 namespace {
@@ -14,6 +16,7 @@ using namespace autodidact::train;
 
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::uint64_t kDataBytes[] = {0, 24};  // that follow the header: of the seeds
+constexpr std::int64_t kClasses = 4;
 
 void require_round_trip(const SafetensorsFile& file, const fuzz::Folder& folder) {
   std::vector<TensorView> views;
@@ -30,6 +33,13 @@ void require_round_trip(const SafetensorsFile& file, const fuzz::Folder& folder)
   if (again.metadata != file.metadata || !std::equal(again.tensors.begin(), again.tensors.end(), file.tensors.begin(), file.tensors.end(), equal))
     fuzz::fail("what was read and written is not read back", "");
 }
+
+void require_whole(const ImageBatch& batch) {
+  const bool labels = std::all_of(batch.labels.begin(), batch.labels.end(), [](std::int32_t label) { return label >= 0 && label < kClasses; });
+  if (batch.images.size() != static_cast<std::size_t>(batch.shape.count()) || !labels ||
+      (!batch.labels.empty() && batch.labels.size() != static_cast<std::size_t>(batch.shape[0])))
+    fuzz::fail("a batch is not what its shape says", batch.shape.text());
+}
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -37,6 +47,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const fuzz::Bytes bytes(data, size);
   const auto path = folder.write("f.safetensors", bytes);
   fuzz::parses_or_refuses<FileFormatError>([&] { require_round_trip(read_safetensors(path), folder); });
+  fuzz::parses_or_refuses<data::DataError>([&] { require_whole(read_image_batch(path, kClasses)); });
   const std::string header(fuzz::text_of(bytes.subspan(std::min(size, kLengthBytes))));
   for (const std::uint64_t data_bytes : kDataBytes)
     fuzz::parses_or_refuses<FileFormatError>([&] { (void)parse_header(header, data_bytes); });

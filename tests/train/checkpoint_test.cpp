@@ -116,6 +116,19 @@ TEST_CASE("checkpoint: all that was saved comes back bit for bit") {
   for (const auto& slot : layout->states()) CHECK(back.get(engine::Section::states, slot) == store.get(engine::Section::states, slot));
 }
 
+TEST_CASE("checkpoint: the names of a start with more tensors than the network has come back, however many") {
+  const ScratchDirectory scratch;
+  RunState state = some_state();
+  state.init_from = LoadReport{};
+  for (int i = 0; i < 20000; ++i) state.init_from->ignored.push_back(fmt::format("tensor \"{}\"", i));
+  Snapshot snapshot;
+  snapshot.take(state, numbered_store(small_layout()));
+  snapshot.write(scratch / "c");
+  const Checkpoint read = read_checkpoint(scratch / "c");
+  REQUIRE(read.state.init_from);
+  CHECK(read.state.init_from->ignored == state.init_from->ignored);
+}
+
 TEST_CASE("checkpoint: second moments and averaged weights come back too, and are asked for where a run has them") {
   const ScratchDirectory scratch;
   const auto layout = small_layout();

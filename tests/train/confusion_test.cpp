@@ -48,7 +48,10 @@ TEST_CASE("confusion: what was counted is read back from its file, and shares ar
 
 TEST_CASE("confusion: a damaged file is refused with the reason") {
   const auto refusal = [](const std::string& text) { return message_of<std::invalid_argument>([&] { confusion_from_json(text); }); };
-  CHECK(refusal("") == "is not a JSON object");
+  CHECK(refusal("7") == "is not a JSON object");
+  CHECK(refusal("") == "is not JSON at byte 1");
+  CHECK(refusal(R"({"classes":1,"classes":2})") == "has the key \"classes\" twice");
+  CHECK(refusal("{\"exits\":" + std::string(200000, '[') + std::string(200000, ']') + "}") == "is nested deeper than 4 levels");
   CHECK(refusal(R"({"classes":0})") == "has no number of classes from 1 to 1000");
   CHECK(refusal(R"({"classes":99999999999})") == "has no number of classes from 1 to 1000");
   CHECK(refusal(R"({"classes":2,"exits":[null,null,null,null]})") == "has no list of 4 exits, the last of which is there");

@@ -76,6 +76,13 @@ TEST_CASE("policy file: a file that is damaged or makes no sense is named, and w
   }
   write_text(path, std::string(200000, '['));
   CHECK(complaint(path).find("p.json") != std::string::npos);
+  const std::string deep = std::string(200000, '[') + std::string(200000, ']');  // whole, so that it is more than a parser's matter
+  for (const std::string& text : {deep, "{\"format\":" + deep + "}", whole.substr(0, whole.rfind('}')) + ",\"exit\":" + deep + "}"}) {
+    write_text(path, text);
+    CHECK(complaint(path).find("nested deeper than") != std::string::npos);
+  }
+  write_text(path, "{\"format\":\"x\"," + whole.substr(1));
+  CHECK(complaint(path).find("p.json is no policy: it has the key \"format\" twice") != std::string::npos);
 
   // What to change, and a word of the answer.
   const Json good = Json::parse(whole);

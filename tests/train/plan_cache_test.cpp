@@ -1,7 +1,13 @@
 #include "train/plan_cache.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
+#define XXH_INLINE_ALL  // the hash is a header; there is nothing to link
+#include <xxhash.h>
+
+#include <ctime>
+#include <map>
 #include <string>
 
 #include "tests/train/scratch.hpp"
@@ -30,6 +36,41 @@ TEST_CASE("plan cache: what is written is read, and what another process added s
   CHECK(read.all().size() == 3);
   CHECK(read.find("convolution groups 1 direct (8,64,32,32)") == 1.25);
   CHECK(read.find("matmul") == 2);
+}
+
+TEST_CASE("plan cache: a time comes back as it was, so that a later process chooses as this one did") {
+  const ScratchDirectory folder;
+  engine::Timings ours, read;
+  ours.add("slower", 0.12345678901234567);
+  ours.add("faster", 0.12345678901234566);
+  ours.add("tiny", 5e-324);
+  ours.drop("wrong");
+  train::write_plan_cache(folder / "plan.txt", ours);
+  CHECK(train::read_plan_cache(folder / "plan.txt", read).empty());
+  CHECK(read.all() == ours.all());
+}
+
+TEST_CASE("plan cache: a file whose times have five digits, as they once had, is read") {
+  const ScratchDirectory folder;
+  const std::string body = "1.2346\tdirect\n1e+12\tdropped\n3.2e-05\ttiny\n";
+  train::testing::write_text(folder / "plan.txt", fmt::format("autodidact timings 1\n{}\n{}end 3 {:016x}\n", train::machine_text(), body,
+                                                              XXH64(body.data(), body.size(), 0)));
+  engine::Timings read;
+  CHECK(train::read_plan_cache(folder / "plan.txt", read).empty());
+  CHECK(read.all() == std::map<std::string, double>{{"direct", 1.2346}, {"dropped", engine::Timings::kDropped}, {"tiny", 3.2e-5}});
+}
+
+TEST_CASE("plan cache: many entries are read in time proportional to their number") {
+  const ScratchDirectory folder;
+  engine::Timings ours, read;
+  constexpr int kEntries = 100'000;
+  for (int i = 0; i < kEntries; ++i) ours.add(fmt::format("{:0250}", i), i);
+  train::write_plan_cache(folder / "plan.txt", ours);
+  const std::clock_t start = std::clock();  // of this process: other load does not count
+  CHECK(train::read_plan_cache(folder / "plan.txt", read).empty());
+  CHECK(read.size() == kEntries);
+  constexpr double kSeconds = 10;  // some 0.1; a hash of all lines before each line takes more than a minute
+  CHECK(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC < kSeconds);
 }
 
 TEST_CASE("plan cache: no file is no fault") {

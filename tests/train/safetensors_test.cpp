@@ -39,6 +39,14 @@ std::string read_error(const std::string& content) {
 
 }  // namespace
 
+TEST_CASE("safetensors: a header that is too large to be read again is not written") {
+  const ScratchDirectory scratch;
+  const Metadata metadata{{"state", std::string(100'000'000, 'x')}};
+  CHECK(message_of<std::invalid_argument>([&] { write_safetensors(scratch / "w", metadata, {}); }).find("more than the 100000000") !=
+        std::string::npos);
+  CHECK(scratch.names().empty());
+}
+
 TEST_CASE("what is written is read back: values, shapes, types and metadata") {
   const ScratchDirectory scratch;
   const std::vector<float> weights{1.5F, -2, 0, 3, 4, 5};
