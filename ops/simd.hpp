@@ -26,7 +26,8 @@ inline float fast_exp(float x) {
   p = p * r + 0.5F;
   p = p * r + 1.0F;
   p = p * r + 1.0F;
-  const auto exponent = (static_cast<std::int32_t>(n) + 127) << 23;
+  // The lowest bits of `shifted` are those of n.
+  const std::uint32_t exponent = (std::bit_cast<std::uint32_t>(shifted) + 127U) << 23U;
   return p * std::bit_cast<float>(exponent);
 }
 
