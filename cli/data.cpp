@@ -90,7 +90,7 @@ void write_preview(const DataArguments& arguments, const data::Source& source) {
 
 // By processor time of one worker, so that other programs on the machine do not count; the consumer does nothing.
 void measure_throughput(const DataArguments& arguments, const data::Source& source) {
-  constexpr double kSeconds = 3;
+  constexpr double kSeconds = 1;
   const data::AugmentOptions augment = arguments.augment.value(source);
   data::Loader loader(source.train, data::Augmentation(augment, source.train->shape(), *source.normalisation),
                       {.seed = arguments.seed});

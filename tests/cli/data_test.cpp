@@ -72,6 +72,14 @@ TEST_CASE("data --stats counts the images of each class and measures the pixels"
   CHECK(json["normalisation"]["mean"] == json["train"]["mean"]);
 }
 
+TEST_CASE("data --throughput counts what the loader makes") {
+  const Outcome outcome = run("data --throughput --augment crop-flip" + kData);
+  CHECK(outcome.status == 0);
+  CHECK(contains(outcome.out, "crop-flip: "));
+  CHECK_FALSE(contains(outcome.out, "(0 images"));
+  CHECK(contains(outcome.out, "images a second of one core"));
+}
+
 TEST_CASE("data: what it cannot do is said in one sentence with the code of its kind") {
   const ScratchDirectory folder;
   const std::string in = (folder / "in.png").string(), out = (folder / "out.png").string();
