@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "data/one_line.hpp"
 #include "train/atomic_file.hpp"
 #include "train/errors.hpp"
 #include "train/strict_json.hpp"
@@ -209,7 +210,13 @@ std::string policy_text(const PolicyFile& file) {
 
 void write_policy(const fs::path& path, const PolicyFile& file) { write_file_atomically(path, policy_text(file)); }
 
-PolicyFile policy_from_text(const std::string& text) { return from_json(parse(text)); }
+PolicyFile policy_from_text(const std::string& text) {
+  try {
+    return from_json(parse(text));
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(data::one_line(error.what()));  // it may quote the file
+  }
+}
 
 PolicyFile read_policy(const fs::path& path) {
   const std::string text = read_text(path);
@@ -228,7 +235,7 @@ void require_network(const fs::path& path, const PolicyFile& file, const ModelIn
   for (const auto& [key, value] : file.network) {
     const auto found = here.find(key);
     if (found == here.end() || found->second != value)
-      throw FileFormatError(fmt::format("{} is for another network: its {} is {}, here it is {}", path.string(), key, value,
+      throw FileFormatError(fmt::format("{} is for another network: its {} is {}, here it is {}", path.string(), data::one_line(key, 200), data::one_line(value, 200),
                                         found == here.end() ? "unknown" : found->second));
   }
 }
