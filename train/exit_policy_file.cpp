@@ -214,7 +214,7 @@ PolicyFile policy_from_text(const std::string& text) {
   try {
     return from_json(parse(text));
   } catch (const std::invalid_argument& error) {
-    throw std::invalid_argument(data::one_line(error.what()));  // it may quote the file
+    throw std::invalid_argument(data::one_line(error.what(), 200));  // it may quote the file
   }
 }
 
