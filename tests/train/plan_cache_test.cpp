@@ -100,6 +100,7 @@ TEST_CASE("plan cache: any byte changed, cut or added leaves the file unread") {
     CHECK(refused(damaged));
     CHECK(refused(whole.substr(0, at)));
   }
+  for (const char* more : {"x", "\n", "1.5\tmore\n"}) CHECK(refused(whole + more));
   CHECK(refused("autodidact timings 1\nanother machine\nend 0 0\n"));
 }
 
