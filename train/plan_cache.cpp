@@ -43,7 +43,7 @@ std::string parse(std::istream& file, std::map<std::string, double>& entries) {
   if (!std::getline(file, line) || line != machine_text()) return fmt::format("it was measured on another machine: {}", data::one_line(line, 200));
   while (std::getline(file, line)) {
     if (line.starts_with("end ") && line == fmt::format("end {} {}", entries.size(), hash_of(body))) {
-      if (file.eof() || file.peek() == std::istream::traits_type::eof()) return {};
+      if (file.peek() == std::istream::traits_type::eof()) return {};
       break;
     }
     if (!parse_line(line, entries)) break;

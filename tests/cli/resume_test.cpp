@@ -95,18 +95,20 @@ int open_when_read(const fs::path& path, pid_t child) {
   return pipe;
 }
 
+// Waits for the program's end, and returns it as wait() says it.
+int end_of(pid_t child) {
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return status;
+}
+
 // Sends the signal as soon as `ready`, and returns how the program ended, as wait() says it.
 template <class Ready>
 int interrupt(const std::string& arguments, int signal, const fs::path& err, const Ready& ready) {
   const pid_t child = start(arguments, err);
-  for (int i = 0; i < 60000 && !ready(); ++i) {
-    if (const auto status = ended(child)) return *status;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  wait_until(child, ready);
   ::kill(child, signal);
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return status;
+  return end_of(child);
 }
 
 void check_refused(const Outcome& outcome, int status, const std::vector<std::string>& parts) {
@@ -269,8 +271,7 @@ TEST_CASE("resume: a signal while a run is being prepared ends it with code 75 a
     REQUIRE(pipe >= 0);  // the program waits for its options and has done nothing yet
     ::kill(child, SIGUSR1);
     ::close(pipe);
-    int status = 0;
-    ::waitpid(child, &status, 0);
+    const int status = end_of(child);
     INFO(read_text(folder / "err"));
     REQUIRE(WIFEXITED(status));
     CHECK(WEXITSTATUS(status) == 75);
@@ -294,8 +295,7 @@ TEST_CASE("resume: a second signal while a run is being prepared ends it at once
   ::kill(child, SIGUSR1);
   ::kill(child, SIGTERM);
   ::close(pipe);
-  int status = 0;
-  ::waitpid(child, &status, 0);
+  const int status = end_of(child);
   CHECK(WIFSIGNALED(status));
   CHECK_FALSE(fs::exists(folder / "run"));
 }
@@ -318,8 +318,7 @@ TEST_CASE("resume: a signal while an epoch that --max-steps cut is judged leaves
   });
   ::kill(child, SIGTERM);
   while (::read(pipe, bytes.data(), bytes.size()) > 0) {}
-  int status = 0;
-  ::waitpid(child, &status, 0);
+  const int status = end_of(child);
   ::close(pipe);
   INFO(read_text(folder / "err"));
   REQUIRE(cut);
