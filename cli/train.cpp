@@ -31,7 +31,7 @@ struct TrainArguments {
   JsonOutput json;
   AugmentArguments augment;
   SourceArguments input;
-  std::string out, init_from, schedule = "recipe";
+  std::string out = "runs/train", init_from, schedule = "recipe";
   int epochs = 250, warmup = 0;
   std::size_t batch = 128;
   std::uint64_t seed = 0;
@@ -43,7 +43,8 @@ struct TrainArguments {
   ComparisonArguments comparison;
 
   void declare(App& arguments);
-  void check() const;  // the mistakes that are seen without the data
+  void parsed(const CLI::App& app);  // what depends on another option
+  void check() const;                // the mistakes that are seen without the data
   train::RunOptions options(const data::Source& source, std::string config_text, std::string default_config_text) const;
 
  private:
@@ -55,7 +56,7 @@ struct TrainArguments {
 void TrainArguments::declare(App& arguments) {
   CLI::App& app = *arguments;
   input.declare(app)->required();
-  app.add_option("--out", out, "folder that the run writes")->required();
+  app.add_option("--out", out, "folder that the run writes; without it, --compare's is runs/compare");
   network.declare(app);
   network.declare_initialisation(app);
   recipe.declare(app);
@@ -80,6 +81,10 @@ void TrainArguments::declare(App& arguments) {
   comparison.declare(app);
   compile.declare(app);
   json.declare(app);
+}
+
+void TrainArguments::parsed(const CLI::App& app) {
+  if (comparison.wanted() && app.count("--out") == 0) out = "runs/compare";
 }
 
 // The recipe's rule; compat changes only that of the published program.
@@ -224,6 +229,7 @@ int run_train(const Arguments& arguments) {
                    "best.safetensors, exits.svg, confusion.json, result.json and checkpoints into --out.");
   train_arguments.declare(app);
   app.parse(arguments);
+  train_arguments.parsed(*app);
   train_arguments.comparison.check(*app, train_arguments.resume);
   train_arguments.check();
   std::signal(SIGPIPE, SIG_IGN);  // a reader of the progress that goes away must not end the training

@@ -72,6 +72,12 @@ std::vector<std::size_t> SubsetDataset::shards() const {
   return sizes;
 }
 
+void SubsetDataset::read_ahead(std::span<const std::uint32_t> samples) const {
+  std::vector<std::uint32_t> of_whole;
+  for (const std::uint32_t sample : samples) of_whole.push_back(indices_[sample]);
+  whole_->read_ahead(of_whole);
+}
+
 PaddedDataset::PaddedDataset(DatasetPointer inner, int border, std::uint8_t value)
     : inner_(std::move(inner)), border_(border), value_(value), shape_(inner_->shape()) {
   if (border < 0) {

@@ -40,6 +40,9 @@ class Dataset {
   // The samples of each file, in the order of their numbers, where a file is best read from front to end (shard_order.hpp); empty
   // where any order is as good.
   virtual std::vector<std::size_t> shards() const { return {}; }
+  // These samples, which lie in this order, will be read soon: of those in files the system is asked to fetch their bytes meanwhile.
+  // A wish: what goes wrong shows when they are read.
+  virtual void read_ahead(std::span<const std::uint32_t> /*samples*/) const {}
 };
 
 using DatasetPointer = std::shared_ptr<const Dataset>;
@@ -90,6 +93,7 @@ class SubsetDataset final : public Dataset {
   std::int32_t label(std::size_t i) const override { return whole_->label(indices_[i]); }
   std::string origin(std::size_t i) const override { return whole_->origin(indices_[i]); }
   std::vector<std::size_t> shards() const override;  // empty unless the indices ascend
+  void read_ahead(std::span<const std::uint32_t> samples) const override;
 
  private:
   DatasetPointer whole_;
@@ -108,6 +112,9 @@ class PaddedDataset final : public Dataset {
   std::int32_t label(std::size_t i) const override { return inner_->label(i); }
   std::string origin(std::size_t i) const override { return inner_->origin(i); }
   std::vector<std::size_t> shards() const override { return inner_->shards(); }
+  void read_ahead(std::span<const std::uint32_t> samples) const override {
+    inner_->read_ahead(samples);
+  }
 
  private:
   DatasetPointer inner_;

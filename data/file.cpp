@@ -139,6 +139,17 @@ std::vector<std::uint8_t> read_part(const fs::path& path, std::uint64_t offset, 
   return content;
 }
 
+void read_ahead(const fs::path& path, std::uint64_t offset, std::uint64_t bytes) {
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  if (file.number < 0) return;
+  constexpr std::uint64_t kPiece = 128 << 10;  // of a larger request Linux may fetch the beginning only
+  for (std::uint64_t done = 0; done < bytes; done += kPiece) {
+    const std::uint64_t piece = std::min(kPiece, bytes - done);
+    (void)::posix_fadvise(file.number, static_cast<off_t>(offset + done), static_cast<off_t>(piece),
+                          POSIX_FADV_WILLNEED);
+  }
+}
+
 fs::path find_file(const fs::path& folder, std::span<const std::string> names) {
   for (const std::string& name : names) {
     for (std::string_view suffix : kSuffixes) {

@@ -28,6 +28,10 @@ std::vector<std::uint8_t> read_plain_file(const std::filesystem::path& path, std
 std::vector<std::uint8_t> read_part(const std::filesystem::path& path, std::uint64_t offset,
                                     std::size_t bytes);
 
+// Asks the system to fetch a part of it meanwhile, one request after the other where files are read from front to end. A wish: nothing
+// tells whether it was granted.
+void read_ahead(const std::filesystem::path& path, std::uint64_t offset, std::uint64_t bytes);
+
 // The first of the names, each tried as it is and with .gz and .xz, that is a file in the folder; empty path if none is.
 std::filesystem::path find_file(const std::filesystem::path& folder,
                                 std::span<const std::string> names);

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
+#include <optional>
 #include <stdexcept>
 #include <stop_token>
 #include <utility>
@@ -41,6 +43,7 @@ class Loader::Worker {
     const std::size_t index = ticket % plan.count(), count = plan.size(index);
     const std::size_t floats = augmentation_.shape().bytes();
     sort_out(epoch);
+    read_ahead(plan.begin(index), plan.begin(index) + count);
     for (std::size_t i = 0; i < count; ++i) {
       if (stop.stop_requested() || loader_.restarting_) return;
       const std::size_t position = plan.begin(index) + i;
@@ -71,20 +74,43 @@ class Loader::Worker {
 
   // Each worker shuffles for itself: a millisecond an epoch, and nothing to share.
   void sort_out(std::uint64_t epoch) {
-    if (loader_.options_.order == Order::sequential || (!order_.empty() && epoch == order_epoch_))
-      return;
+    if (epoch == order_epoch_) return;
+    order_epoch_ = epoch;
+    has_asked_ = false;
     const std::vector<std::size_t> shards = loader_.dataset_->shards();
     const std::uint64_t seed = loader_.options_.seed;
-    order_ = shards.empty()
-                 ? engine::permutation(seed, engine::Purpose::order, epoch, loader_.plan_.samples())
-                 : shard_order(shards, seed, epoch);
-    order_epoch_ = epoch;
+    if (loader_.options_.order == Order::sequential) {
+      if (!shards.empty()) sequence_ = samples_in_order();
+    } else if (shards.empty()) {
+      order_ = engine::permutation(seed, engine::Purpose::order, epoch, loader_.plan_.samples());
+    } else {
+      sequence_ = shard_sequence(shards, seed, epoch);
+      order_ = shard_order(sequence_, seed, epoch);
+    }
+  }
+
+  std::vector<std::uint32_t> samples_in_order() const {
+    std::vector<std::uint32_t> samples(loader_.plan_.samples());
+    std::iota(samples.begin(), samples.end(), 0u);
+    return samples;
+  }
+
+  // Asks for what comes into the window with this batch; at a start for the whole window. So shards are read from front to end.
+  void read_ahead(std::size_t begin, std::size_t end) {
+    if (sequence_.empty()) return;
+    const std::size_t window = order_.empty() ? 0 : kShuffleWindow, samples = sequence_.size();
+    const std::size_t from = std::min(has_asked_ ? begin + window : begin, samples),
+                      to = std::min(end + window, samples);
+    has_asked_ = true;
+    loader_.dataset_->read_ahead(std::span(sequence_).subspan(from, to - from));
   }
 
   const Loader& loader_;
   Augmentation augmentation_;
-  std::vector<std::uint32_t> order_;  // empty: sequential
-  std::uint64_t order_epoch_ = 0;
+  std::vector<std::uint32_t> sequence_;  // as they lie in shards; empty without
+  std::vector<std::uint32_t> order_;     // as they are handed out; empty: by their numbers
+  std::optional<std::uint64_t> order_epoch_;
+  bool has_asked_ = false;  // for the window of this epoch
 };
 
 Loader::Loader(DatasetPointer dataset, const Augmentation& augmentation, const Options& options)

@@ -73,6 +73,17 @@ std::vector<std::size_t> StoredImages::shards() const {
   return sizes;
 }
 
+void StoredImages::read_ahead(std::span<const std::uint32_t> samples) const {
+  for (std::size_t i = 0; i < samples.size();) {  // one request for all that follow one another in one file
+    const std::uint32_t file = places_[samples[i]].file;
+    const std::uint64_t begin = image(samples[i]).offset;
+    std::uint64_t end = begin;
+    for (; i < samples.size() && places_[samples[i]].file == file && image(samples[i]).offset >= end; ++i)
+      end = image(samples[i]).offset + image(samples[i]).bytes;
+    data::read_ahead(index_->files[file].path, begin, end - begin);
+  }
+}
+
 std::optional<int> common_side(const ImageIndex& index) {
   std::optional<int> side;
   for (const IndexedFile& file : index.files) {

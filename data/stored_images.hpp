@@ -31,6 +31,7 @@ class StoredImages final : public Dataset {
   std::int32_t label(std::size_t i) const override { return image(i).label; }
   std::string origin(std::size_t i) const override;
   std::vector<std::size_t> shards() const override;
+  void read_ahead(std::span<const std::uint32_t> samples) const override;
 
  private:
   struct Place {

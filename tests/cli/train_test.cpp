@@ -55,6 +55,18 @@ TEST_CASE("train: nobody needs to read what it says, of a damaged plan cache too
   CHECK(std::system(command.c_str()) == 0);
 }
 
+TEST_CASE("train: without --out a run is written into runs/train, a comparison into runs/compare, and goes on there") {
+  const ScratchDirectory folder;
+  const std::string inside = "cd '" + folder.path().string() + "' &&";
+  const std::string small = "train --batch 16 --epochs 1 --max-steps 1" + kTinyData + kTinyNetwork + kFixed;
+  CHECK(run(small, inside).status == 0);
+  CHECK(contains(read_text(folder / "runs/train/config.toml"), "out=\"runs/train\""));
+  check_failure(run(small, inside), 2, {"runs/train already holds a run"});
+  CHECK(run("train --config runs/train/config.toml --resume auto", inside).status == 0);
+  CHECK(run(small + " --compare baseline", inside).status == 0);
+  CHECK(fs::exists(folder / "runs/compare/baseline-seed0/result.json"));
+}
+
 TEST_CASE("train: a small run writes its folder, and eval needs nothing but the weights") {
   const ScratchDirectory folder;
   const fs::path out = folder / "run", w = folder / "w.safetensors";

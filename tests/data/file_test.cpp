@@ -3,11 +3,17 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <thread>
 
 #include "data/error.hpp"
 #include "tests/data/scratch_folder.hpp"
@@ -41,7 +47,59 @@ std::vector<std::uint8_t> pattern(std::size_t size) {
   return bytes;
 }
 
+// A file and which of its pages are in the system's cache.
+class CachedFile {
+ public:
+  CachedFile(const std::string& path, std::size_t bytes)
+      : file_(::open(path.c_str(), O_RDONLY)), bytes_(bytes) {
+    REQUIRE(file_ >= 0);
+    memory_ = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file_, 0);
+    REQUIRE(memory_ != MAP_FAILED);
+  }
+  ~CachedFile() {
+    ::munmap(memory_, bytes_);
+    ::close(file_);
+  }
+  CachedFile(const CachedFile&) = delete;
+  CachedFile& operator=(const CachedFile&) = delete;
+
+  void drop() {
+    REQUIRE(::fsync(file_) == 0);
+    REQUIRE(::posix_fadvise(file_, 0, 0, POSIX_FADV_DONTNEED) == 0);
+  }
+  // Of the bytes from `begin` to `end`.
+  double part_cached(std::size_t begin, std::size_t end) const {
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    std::vector<unsigned char> pages((bytes_ + page - 1) / page);
+    REQUIRE(::mincore(memory_, bytes_, pages.data()) == 0);
+    const auto from = pages.begin() + static_cast<std::ptrdiff_t>(begin / page),
+               to = pages.begin() + static_cast<std::ptrdiff_t>(end / page);
+    return static_cast<double>(std::count_if(from, to, [](unsigned char p) { return (p & 1) != 0; })) /
+           static_cast<double>(to - from);
+  }
+
+ private:
+  int file_;
+  std::size_t bytes_;
+  void* memory_ = nullptr;
+};
+
 }  // namespace
+
+TEST_CASE("a part that is read ahead comes into the system's cache without being read") {
+  constexpr std::size_t kMega = std::size_t{1} << 20, kBytes = 24 * kMega;
+  const ScratchFolder folder;
+  const std::string path = folder.write("shard.tar", pattern(kBytes));
+  CachedFile cached(path, kBytes);
+  cached.drop();
+  if (cached.part_cached(0, kBytes) > 0) return;  // a file system in memory, which has no cache
+  read_ahead(path, 4 * kMega, 12 * kMega);
+  for (int tries = 0; tries < 1000 && cached.part_cached(4 * kMega, 16 * kMega) < 1; ++tries)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(cached.part_cached(4 * kMega, 16 * kMega) == 1);
+  CHECK(cached.part_cached(20 * kMega, kBytes) < 1);  // no more than was asked for, and what the system adds
+  read_ahead(folder / "nothing", 0, 10);
+}
 
 TEST_CASE("a file reads the same plain and compressed, whatever its name") {
   const ScratchFolder folder;

@@ -9,11 +9,13 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <numeric>
 #include <set>
 #include <stdexcept>
 #include <thread>
 #include <utility>
 
+#include "data/shard_order.hpp"
 #include "data/synthetic.hpp"
 
 using namespace autodidact::data;
@@ -70,6 +72,31 @@ class WatchedDataset final : public Dataset {
  private:
   DatasetPointer inner_;
   std::function<void(std::size_t)> before_;
+};
+
+// As if its samples lay in three files. Notes what is asked for, and whether what is read was asked for before.
+class ShardedDataset final : public Dataset {
+ public:
+  explicit ShardedDataset(std::size_t count) : inner_(samples(count)) {}
+  std::size_t size() const override { return inner_->size(); }
+  ImageShape shape() const override { return inner_->shape(); }
+  const std::vector<std::string>& class_names() const override { return inner_->class_names(); }
+  void copy_image(std::size_t i, std::span<std::uint8_t> pixels) const override {
+    unasked += std::find(asked.begin(), asked.end(), i) == asked.end();
+    inner_->copy_image(i, pixels);
+  }
+  std::int32_t label(std::size_t i) const override { return inner_->label(i); }
+  std::string origin(std::size_t i) const override { return inner_->origin(i); }
+  std::vector<std::size_t> shards() const override { return {size() / 2, size() / 8, size() - size() / 2 - size() / 8}; }
+  void read_ahead(std::span<const std::uint32_t> wanted) const override {
+    asked.insert(asked.end(), wanted.begin(), wanted.end());
+  }
+
+  mutable std::vector<std::uint32_t> asked;
+  mutable std::size_t unasked = 0;
+
+ private:
+  DatasetPointer inner_;
 };
 
 }  // namespace
@@ -166,6 +193,26 @@ TEST_CASE("a restart in the middle of an epoch continues as if nothing had happe
   CHECK(epoch_of(resumed) == expected[1]);
   CHECK_THROWS_WITH_AS(resumed.start(0, 9), "loader: batch 9 does not exist, an epoch has 8",
                        std::invalid_argument);
+}
+
+TEST_CASE("of shards every sample is asked for before it is read, once an epoch, each shard from front to end") {
+  constexpr std::size_t kSamples = 12'000, kBatch = 1000;
+  for (const Order order : {Order::shuffled, Order::sequential}) {
+    const auto data = std::make_shared<ShardedDataset>(kSamples);
+    {
+      Loader loader(data, Augmentation({}, data->shape(), kPlain),
+                    {.batch = kBatch, .order = order, .seed = 3, .workers = 1, .ahead = 1});
+      for (std::size_t b = 0; b < kSamples / kBatch; ++b) REQUIRE(loader.next() != nullptr);
+    }
+    // What the worker asked for of the next epoch, if anything, stands behind.
+    std::vector<std::uint32_t> expected(kSamples);
+    std::iota(expected.begin(), expected.end(), 0u);
+    if (order == Order::shuffled) expected = shard_sequence(data->shards(), 3, 0);
+    REQUIRE(data->asked.size() >= kSamples);
+    data->asked.resize(kSamples);
+    CHECK((data->asked == expected));
+    CHECK(data->unasked == 0);
+  }
 }
 
 TEST_CASE("what goes wrong in a worker reaches the consumer at its batch, until it starts again") {

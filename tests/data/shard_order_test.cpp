@@ -9,11 +9,16 @@
 #include "engine/random.hpp"
 
 using namespace autodidact;
-using data::shard_order;
+using data::shard_sequence;
 
 namespace {
 const std::vector<std::size_t> kSizes = {40, 0, 25, 60, 1, 74};
+
+std::vector<std::uint32_t> shard_order(const std::vector<std::size_t>& sizes, std::uint64_t seed,
+                                       std::uint64_t epoch, std::size_t window) {
+  return data::shard_order(shard_sequence(sizes, seed, epoch), seed, epoch, window);
 }
+}  // namespace
 
 TEST_CASE("an order of shards has every sample once, another in each epoch and for each seed") {
   std::vector<std::uint32_t> all(200);
@@ -26,7 +31,7 @@ TEST_CASE("an order of shards has every sample once, another in each epoch and f
     std::sort(order.begin(), order.end());
     CHECK((order == all));
   }
-  CHECK(shard_order(std::vector<std::size_t>{}, 1, 0).empty());
+  CHECK(shard_order({}, 1, 0, 16).empty());
   CHECK_THROWS_AS(shard_order(kSizes, 1, 0, 0), std::invalid_argument);
 }
 
@@ -40,6 +45,9 @@ TEST_CASE(
     const auto first = std::accumulate(kSizes.begin(), kSizes.begin() + shard, std::size_t{0});
     for (std::size_t i = 0; i < kSizes[shard]; ++i) reached[first + i] = time++;
   }
+  const auto sequence = shard_sequence(kSizes, 5, 2);
+  REQUIRE(sequence.size() == reached.size());
+  for (std::size_t k = 0; k < sequence.size(); ++k) CHECK(reached[sequence[k]] == k);
   const auto order = shard_order(kSizes, 5, 2, window);
   std::size_t moved = 0;
   for (std::size_t k = 0; k < order.size(); ++k) {
