@@ -2,19 +2,18 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 namespace autodidact::data {
 
 std::string one_line(std::string_view text, std::size_t most) {
   std::string line;
-  for (const char c : text.substr(0, most)) {
+  for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte < ' ' || byte == 0x7f) fmt::format_to(std::back_inserter(line), "\\u{:04x}", byte);
-    else line += c;
+    const std::string part = byte < ' ' || byte == 0x7f ? fmt::format("\\u{:04x}", byte) : std::string(1, c);
+    if (line.size() + part.size() > most) return line + "…";
+    line += part;
   }
-  if (text.size() > most) line += "…";
   return line;
 }
 

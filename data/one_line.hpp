@@ -7,7 +7,7 @@
 
 namespace autodidact::data {
 
-/// Control characters as \u000a, and at most so many bytes, then "…".
+/// Control characters as \u000a, and at most so many bytes of that, then "…".
 std::string one_line(std::string_view text, std::size_t most = 1000);
 
 /// In quotes, everything but printable ASCII escaped as in JSON, and at most 200 bytes of it.
