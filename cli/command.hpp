@@ -37,6 +37,9 @@ int run_gradcheck(const Arguments& arguments);
 int run_trace(const Arguments& arguments);
 int run_bench(const Arguments& arguments);
 
+// EX_TEMPFAIL: run me again.
+inline constexpr int kSavedAfterSignal = 75;
+
 // The parsed command line has been answered already (help, --dump-config): end with this code.
 struct Answered {
   int exit_code;

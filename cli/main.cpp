@@ -60,6 +60,8 @@ int run(const Arguments& arguments) {
     return code;
   } catch (const Answered& answered) {
     return answered.exit_code;
+  } catch (const data::Interrupted& signal) {
+    return fail(kSavedAfterSignal, signal.what());
   } catch (const data::DataError& error) {
     return fail(3, error.what());
   } catch (const train::FileFormatError& error) {

@@ -4,6 +4,7 @@
 
 #include "data/cache_folder.hpp"
 #include "data/resize.hpp"
+#include "train/interruption.hpp"
 #include "train/progress.hpp"
 
 namespace autodidact::cli {
@@ -39,6 +40,7 @@ data::SourceOptions SourceArguments::options() const {
   options.on_bad = on_bad == "skip" ? data::OnBad::skip : data::OnBad::stop;
   options.cache_folder = data::user_cache_folder();
   options.say = [](const std::string& line) { train::say(line); };
+  options.stop = [] { return train::Interruption::signal() != 0; };  // never where nothing catches signals
   return options;
 }
 

@@ -184,8 +184,6 @@ void report(const train::RunOptions& run, const train::RunResult& result, const 
   output.write(train::to_json(result));
 }
 
-constexpr int kSavedAfterSignal = 75;  // EX_TEMPFAIL: run me again
-
 int end_by_signal(const train::RunOptions& run, const train::RunResult& result) {
   train::say(fmt::format("autodidact: saved after a signal at step {}; --resume auto goes on from {}\n", result.steps,
                          (run.directory / "checkpoints").string()));

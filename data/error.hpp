@@ -12,4 +12,10 @@ class DataError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// Reading was broken off because somebody asked for it (SourceOptions::stop); nothing is wrong.
+class Interrupted : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 }  // namespace autodidact::data

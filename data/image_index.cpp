@@ -65,14 +65,15 @@ void write_cache(const std::string& place, const fs::path& cache,
   if (!stream || error) fs::remove(partial, error);
 }
 
-// Calls work(i) for i of 0 … count−1 on all cores; the first exception, by i, is thrown after all have ended.
-void in_parallel(std::size_t count, const std::function<void(std::size_t)>& work) {
+// Calls work(i) for i of 0 … count−1 on all cores until `stop`; the first exception, by i, is thrown after all have ended.
+void in_parallel(std::size_t count, const std::function<bool()>& stop,
+                 const std::function<void(std::size_t)>& work) {
   std::atomic<std::size_t> next = 0;
   std::mutex mutex;
   std::size_t failed = count;
   std::exception_ptr failure;
   const auto run = [&] {
-    for (std::size_t i = next++; i < count; i = next++) {
+    for (std::size_t i = next++; i < count && !stop(); i = next++) {
       try {
         work(i);
       } catch (...) {
@@ -117,6 +118,7 @@ class Indexer {
   std::vector<IndexedFile> index(const std::vector<std::string>& paths) {
     std::size_t as_known = 0;
     for (const std::string& path : paths) {
+      if (options_.stop()) break_off();
       files_.push_back(state_of(path));
       IndexedFile& file = files_.back();
       const auto found = known_.find(path);
@@ -128,6 +130,8 @@ class Indexer {
         unknown_.push_back(files_.size() - 1);
       }
     }
+    is_known_.assign(files_.size(), 1);
+    for (const std::size_t i : unknown_) is_known_[i] = 0;
     if (!unknown_.empty()) {
       options_.say(fmt::format("{}: {} files are looked at for the first time or have changed\n",
                                place_, unknown_.size()));
@@ -144,28 +148,29 @@ class Indexer {
     std::size_t end = done;
     for (std::uint64_t bytes = 0; end < unknown_.size() && bytes < kBytesBetweenWrites; ++end)
       bytes += files_[unknown_[end]].bytes;
-    in_parallel(end - done, [&](std::size_t i) {
+    in_parallel(end - done, options_.stop, [&](std::size_t i) {
       IndexedFile& file = files_[unknown_[done + i]];
       IndexedFile content = examine_(file.path);
       file.images = std::move(content.images);
       file.bad = std::move(content.bad);
+      is_known_[unknown_[done + i]] = 1;
     });
-    write_cache(place_, options_.cache, without_unknown(end));
+    write_cache(place_, options_.cache, known_files());
+    if (options_.stop()) break_off();
     if (end < unknown_.size())
       options_.say(fmt::format("{}: {} of {} files are done\n", place_, end, unknown_.size()));
     return end;
   }
 
-  // The files, but for the unknown ones from number `first` of these on.
-  std::vector<IndexedFile> without_unknown(std::size_t first) const {
+  std::vector<IndexedFile> known_files() const {
     std::vector<IndexedFile> known;
-    for (std::size_t i = 0; i < files_.size(); ++i) {
-      if (first < unknown_.size() && unknown_[first] == i)
-        ++first;
-      else
-        known.push_back(files_[i]);
-    }
+    for (std::size_t i = 0; i < files_.size(); ++i)
+      if (is_known_[i]) known.push_back(files_[i]);
     return known;
+  }
+
+  [[noreturn]] void break_off() const {
+    throw Interrupted(fmt::format("{}: looking at its images was broken off; what was seen is kept", place_));
   }
 
   bool is_over(std::size_t first, std::size_t last) const {
@@ -180,7 +185,8 @@ class Indexer {
   const IndexOptions& options_;
   std::unordered_map<std::string, IndexedFile> known_;
   std::vector<IndexedFile> files_;
-  std::vector<std::size_t> unknown_;  // their numbers
+  std::vector<std::size_t> unknown_;  // numbers of those that the cache did not have
+  std::vector<char> is_known_;        // of each file: by the cache or by now; one thread writes each
 };
 
 }  // namespace

@@ -48,6 +48,7 @@ struct IndexOptions {
   OnBad on_bad = OnBad::stop;
   std::filesystem::path cache = {};  // file; empty: nothing is kept
   Say say = [](const std::string&) {};
+  std::function<bool()> stop = [] { return false; };  // asked before each file, by several threads
 };
 
 // What a reader finds in a file, beside its path, size and time. DataError where it cannot be read at all; damage goes to `bad`.
@@ -55,6 +56,7 @@ using Examine = std::function<IndexedFile(const std::string& path)>;
 
 // The files in the order given. `place` is what messages call them. OnBad::stop: DataError with the first damage in that order; skip:
 // says how much there is, and the first few. DataError too where a file is missing or cannot be read, or no good image is left.
+// Interrupted where `stop` says so; what was examined until then is in the cache.
 ImageIndex make_index(const std::string& place, const std::vector<std::string>& paths,
                       const Examine& examine, const IndexOptions& options);
 

@@ -120,7 +120,8 @@ std::optional<std::string> ImageSource::folder_of(Half half) const {
 }
 
 IndexOptions ImageSource::index_options(const std::string& place) const {
-  return {options_.on_bad, index_cache(options_.cache_folder, place), options_.say};
+  return {options_.on_bad, index_cache(options_.cache_folder, place), options_.say,
+          options_.stop};
 }
 
 std::optional<Framing> ImageSource::framing() const {

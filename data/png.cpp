@@ -44,15 +44,20 @@ void read_bytes(png_structp png, png_bytep target, std::size_t count) {
 
 void ignore_warning(png_structp, png_const_charp) {}
 
-// libpng takes memory for a chunk of text as long as it says it is before it reads it: 2 GB, in a file of some bytes.
+// libpng takes memory for a chunk of text as long as it says it is before it reads it: 2 GB, in a file of some bytes. What stands
+// behind the last chunk is not looked at here.
 void check_chunks(ConstBytes file, const std::string& name) {
   constexpr std::size_t kNumber = 4, kFrame = 12;  // a chunk's length; length, type and checksum
-  for (std::size_t at = kSignatureBytes; file.size() - at >= kFrame;) {
+  constexpr char kLast[] = "IEND";
+  bool is_last = false;
+  for (std::size_t at = kSignatureBytes; !is_last;) {
+    const std::size_t left = file.size() - at;
     std::size_t length = 0;
-    for (std::size_t i = 0; i < kNumber; ++i) length = length << 8 | file[at + i];
-    if (length > file.size() - at - kFrame) {
+    for (std::size_t i = 0; left >= kFrame && i < kNumber; ++i) length = length << 8 | file[at + i];
+    if (left < kFrame || length > left - kFrame) {
       throw DataError(fmt::format("{}: damaged PNG: the file ends early", name));
     }
+    is_last = std::memcmp(file.data() + at + kNumber, kLast, kNumber) == 0;
     at += kFrame + length;
   }
 }

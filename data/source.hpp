@@ -14,6 +14,7 @@
 // wrong with the files.
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -62,10 +63,11 @@ struct SourceOptions {
   OnBad on_bad = OnBad::stop;
   std::filesystem::path cache_folder = {};  // of the index; empty: none is kept
   Say say = [](const std::string&) {};
+  std::function<bool()> stop = [] { return false; };  // asked between two files of images, by several threads
 };
 
 // Reads the files into memory, but images of folders and shards only when they are asked for. A half that is not asked for is not
-// touched (xz takes seconds).
+// touched (xz takes seconds). Interrupted where `stop` says so.
 Source open_source(std::string_view specification, Parts parts = Parts::train_and_test,
                    const SourceOptions& options = {});
 

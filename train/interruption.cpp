@@ -1,10 +1,13 @@
 #include "train/interruption.hpp"
 
+#include <atomic>
+
 namespace autodidact::train {
 namespace {
 constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGUSR1};
 
-volatile std::sig_atomic_t caught = 0;
+std::atomic<int> caught = 0;  // without a lock, so a handler may write it
+static_assert(std::atomic<int>::is_always_lock_free);
 int alive = 0;
 
 void remember(int number) {

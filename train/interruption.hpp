@@ -18,7 +18,7 @@ class Interruption {
   Interruption(const Interruption&) = delete;
   Interruption& operator=(const Interruption&) = delete;
 
-  // The signal that came, or 0.
+  // The signal that came, or 0. Any thread may ask.
   static int signal();
 
  private:

@@ -54,13 +54,13 @@ inline void check_failure(const Outcome& outcome, int status, const std::vector<
 }
 
 // Starts the program and does not wait for it; what it prints goes to the file.
-inline pid_t start(const std::string& arguments, const std::filesystem::path& err) {
+inline pid_t start(const std::string& arguments, const std::filesystem::path& err, const std::string& environment = "") {
   const pid_t child = ::fork();
   if (child != 0) return child;
   const int file = ::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
   ::dup2(file, STDOUT_FILENO);
   ::dup2(file, STDERR_FILENO);
-  const std::string command = "exec '" AUTODIDACT_PROGRAM "' " + arguments;
+  const std::string command = environment + " exec '" AUTODIDACT_PROGRAM "' " + arguments;
   ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
   ::_exit(127);
 }

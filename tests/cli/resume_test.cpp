@@ -285,6 +285,27 @@ TEST_CASE("resume: a signal while a run is being prepared ends it with code 75 a
   check_same(out, folder / "whole");
 }
 
+TEST_CASE("resume: a signal before all images of a folder were looked at ends with code 75 at once") {
+  const ScratchDirectory folder;
+  const fs::path options = folder / "options.toml";
+  const std::string cache = "XDG_CACHE_HOME='" + (folder / "cache").string() + "'", out = (folder / "run").string();
+  REQUIRE(run("data --data synthetic:40,side=8,classes=4 --export " + (folder / "images").string()).status == 0);
+  const std::string train = "train --epochs 1 --batch 16 --data folder:" + (folder / "images").string() + kTinyNetwork + kFixed + "--out " + out;
+  REQUIRE(::mkfifo(options.c_str(), 0600) == 0);
+  const pid_t child = start(train + " --config " + options.string(), folder / "err", cache);
+  const int pipe = open_when_read(options, child);
+  REQUIRE(pipe >= 0);
+  ::kill(child, SIGTERM);
+  ::close(pipe);
+  const int status = end_of(child);
+  INFO(read_text(folder / "err"));
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 75);
+  CHECK(contains(read_text(folder / "err"), "was broken off; what was seen is kept"));
+  CHECK_FALSE(fs::exists(out));
+  CHECK(run(train + " --resume auto", cache).status == 0);
+}
+
 TEST_CASE("resume: a second signal while a run is being prepared ends it at once") {
   const ScratchDirectory folder;
   const fs::path options = folder / "options.toml";

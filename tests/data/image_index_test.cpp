@@ -82,6 +82,25 @@ TEST_CASE("a file is looked at once, and again when it has changed or the cache 
   CHECK(look(paths) == 3);  // not kept, and no reason to stop
 }
 
+TEST_CASE("what was looked at before somebody said stop is not looked at again") {
+  const ScratchFolder folder;
+  std::vector<std::string> paths;
+  for (int i = 0; i < 200; ++i) paths.push_back(folder.write("f" + std::to_string(i), "good"));
+  Examined examined;
+  IndexOptions options{.cache = index_cache(folder / "cache", "place")};
+  options.stop = [&] { return examined.count >= 20; };
+  CHECK_THROWS_AS(make_index("place", paths, examined.examine, options), Interrupted);
+  CHECK(examined.count >= 20);
+  CHECK(examined.count < 200);
+  const int seen = examined.count;
+  options.stop = [] { return true; };
+  CHECK_THROWS_AS(make_index("place", paths, examined.examine, options), Interrupted);
+  options.stop = [] { return false; };
+  CHECK(make_index("place", paths, examined.examine, options).images() == 200);
+  CHECK(examined.count == 200);
+  CHECK(seen < 200);
+}
+
 TEST_CASE("damage stops with the first file, or is counted and named") {
   const ScratchFolder folder;
   std::vector<std::string> paths;
