@@ -58,8 +58,8 @@ AtomicFile::AtomicFile(const fs::path& target) : target_(resolve_target(target))
   for (int attempt = 0; attempt < kNameAttempts; ++attempt) {
     temporary_ = directory_of(target_) / fmt::format("{}{}-{}", prefix, ::getpid(), counter++);
     // 0666: the user's umask decides, as for any file a program makes.
-    file_ = FileDescriptor(
-        ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666));
+    file_ = DirectWriter(FileDescriptor(
+        ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666)));
     if (file_.valid()) return;
     if (errno != EEXIST) break;
   }
@@ -70,15 +70,14 @@ AtomicFile::~AtomicFile() { remove_temporary(); }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
   require_open();
-  if (!write_all(file_, bytes)) fail("write", errno);
+  if (!file_.write(bytes)) fail("write", errno);
 }
 
 void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
 
 void AtomicFile::commit() {
   require_open();
-  if (::fsync(file_.get()) != 0) fail("write", errno);
-  if (!file_.close()) fail("write", errno);
+  if (!file_.finish()) fail("write", errno);
   if (std::rename(temporary_.c_str(), target_.c_str()) != 0) fail("replace", errno);
   temporary_.clear();
   if (const int error = sync_directory(directory_of(target_)); error != 0) {

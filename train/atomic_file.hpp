@@ -16,7 +16,7 @@
 #include <string>
 #include <string_view>
 
-#include "train/file_descriptor.hpp"
+#include "train/direct_writer.hpp"
 
 namespace autodidact::train {
 
@@ -29,7 +29,7 @@ class AtomicFile {
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
-  /// Appends; unbuffered, so hand over large pieces. Nothing may be written after commit() or after an error.
+  /// Appends; a full disk may show only at commit(). Nothing may be written after commit() or after an error.
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text);
   /// Publishes what was written, durably. Once.
@@ -43,7 +43,7 @@ class AtomicFile {
 
   std::filesystem::path target_;
   std::filesystem::path temporary_;
-  FileDescriptor file_;
+  DirectWriter file_;
 };
 
 /// One call for the common case: all of `text` becomes the content of `target`.

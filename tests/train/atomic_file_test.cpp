@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <random>
+
 #include "tests/train/scratch.hpp"
 #include "train/errors.hpp"
 
@@ -44,10 +46,38 @@ TEST_CASE("two writers of one file do not disturb each other: the later commit w
   CHECK(scratch.names().size() == 1);
 }
 
+TEST_CASE("a file of several pieces has every byte in its place, however it was handed over") {
+  constexpr std::size_t kPiece = DirectWriter::kPiece;
+  for (const std::size_t size : {kPiece - 1, kPiece, kPiece + 1, 2 * kPiece + 12'345}) {
+    const ScratchDirectory scratch;
+    std::string all(size, '\0');
+    std::mt19937 random(3);
+    for (char& c : all) c = static_cast<char>(random());
+    AtomicFile file(scratch / "a.bin");
+    const std::string_view view(all);
+    file.write(view.substr(0, 1));
+    file.write(view.substr(1, kPiece / 2));
+    file.write(view.substr(1 + kPiece / 2));
+    file.commit();
+    CHECK((read_text(scratch / "a.bin") == all));
+  }
+}
+
+TEST_CASE("a disk that is full at the end of a file leaves the old file and no temporary") {
+  const ScratchDirectory scratch;
+  write_text(scratch / "a.bin", "old");
+  const FullDisk full(10'000);
+  AtomicFile file(scratch / "a.bin");
+  file.write(std::string(100'000, 'x'));
+  CHECK_THROWS_AS(file.commit(), ResourceError);
+  CHECK(scratch.names().size() == 1);
+  CHECK(read_text(scratch / "a.bin") == "old");
+}
+
 TEST_CASE("a write that fails half way leaves the old file and no temporary, and says why") {
   const ScratchDirectory scratch;
   write_text(scratch / "a.bin", "old");
-  const std::string big(100'000, 'x');
+  const std::string big(DirectWriter::kPiece, 'x');
   std::string message;
   {
     const FullDisk full(10'000);
