@@ -81,12 +81,23 @@ void add_convolution(Catalogue& catalogue, const std::string& text, const Shape&
   one.fast = kWinograd;
 }
 
+void add_own_winograd(Catalogue& catalogue, std::int64_t stride) {
+  const std::string name = stride == 1 ? "own_wino_4x3" : "own_wino_4x3_s2";
+  add_convolution(catalogue, fmt::format("3x3 stride {}, our Winograd where there is AVX-512", stride), {2, 32, 8, 8}, {32, 32, 3, 3},
+                  {1, stride, stride, 1, 1}, true);
+  std::vector<std::string>& prefer = catalogue.cases.back().check.prefer;
+  prefer.clear();
+  for (const char* pass : {"forward", "backward_data", "backward_weights"})
+    prefer.push_back(fmt::format("y\t{}\twinograd\t{}\tnChw16c nChw16c", pass, name));
+}
+
 void add_convolutions(Catalogue& catalogue) {
   const Shape planes{2, 24, 7, 9};
   add_convolution(catalogue, "3x3", planes, {20, 24, 3, 3}, {.pad_h = 1, .pad_w = 1});
   add_convolution(catalogue, "3x3 of an image", {2, 3, 9, 9}, {16, 3, 3, 3}, {.pad_h = 1, .pad_w = 1});
   add_convolution(catalogue, "3x3, Winograd where the library has it", {2, 32, 8, 8}, {32, 32, 3, 3},
                   {.pad_h = 1, .pad_w = 1}, true);
+  for (const std::int64_t stride : {1, 2}) add_own_winograd(catalogue, stride);
   add_convolution(catalogue, "3x3 stride 2", planes, {20, 24, 3, 3},
                   {.stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1});
   add_convolution(catalogue, "3x3 dilation 2", planes, {16, 24, 3, 3},

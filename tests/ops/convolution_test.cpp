@@ -1,10 +1,12 @@
 #include "ops/convolution.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <cmath>
 #include <stdexcept>
 
+#include "engine/onednn.hpp"
 #include "tests/ops/op_harness.hpp"
 
 namespace {
@@ -84,7 +86,31 @@ TEST_CASE("convolution: winograd is the reference but for its rounding") {
   CHECK(testing::worst(errors) <= kWinogradTolerance);
   layer.direct = true;
   const auto direct = testing::fast_errors(layer);
-  for (const char* name : {"y", "d/x", "d/w"}) CHECK((errors.at(name) != direct.at(name)) == testing::has_winograd());
+  for (const char* name : {"y", "d/x", "d/w"}) CHECK((errors.at(name) != direct.at(name)) == engine::onednn::has_avx512());
+}
+
+TEST_CASE("convolution: our own winograd is the reference but for its rounding, in both strides, and a window in the wrong place is caught") {
+  const auto check = [](const Shape& x, std::int64_t filters, std::int64_t stride) {
+    auto layer = convolution(x, {filters, x[1], 3, 3}, {1, stride, stride, 1, 1});
+    layer.blocks = {16};
+    layer.direct = true;
+    const auto direct = testing::fast_errors(layer);
+    layer.direct = false;
+    for (const char* pass : {"forward", "backward_data", "backward_weights"})
+      layer.prefer.push_back(fmt::format("y\t{}\twinograd\t{}\tnChw16c nChw16c", pass, stride == 1 ? "own_wino_4x3" : "own_wino_4x3_s2"));
+    const auto errors = testing::fast_errors(layer);
+    INFO(x.text(), " stride ", stride);
+    CHECK(testing::worst(errors) <= testing::kF32Tolerance);
+    for (const char* name : {"y", "d/x", "d/w"}) CHECK((errors.at(name) != direct.at(name)) == engine::onednn::has_avx512());
+    if (engine::onednn::has_avx512())
+      testing::check_mutants(layer, {}, {"convolution.fast.winograd.y", "convolution.fast.winograd.dx", "convolution.fast.winograd.dw"}, testing::kF32Tolerance);
+  };
+  check({2, 32, 9, 7}, 48, 1);   // odd sides, an odd number of blocks
+  check({9, 16, 4, 4}, 16, 1);   // one tile in a plane, rows that are not filled
+  check({1, 48, 26, 28}, 32, 1); // more tiles than one group has
+  check({2, 32, 17, 13}, 48, 2); // an odd side: its last row is read by the last window alone
+  check({3, 16, 16, 16}, 64, 2);
+  check({140, 16, 8, 7}, 16, 2); // more tiles than one group of the gradient has
 }
 
 TEST_CASE("convolution: wide groups of narrow ones are the reference, and a filter in the wrong place is caught") {

@@ -1,0 +1,446 @@
+#include "ops/convolution_winograd.hpp"
+
+#include <algorithm>
+
+#include "engine/bf16.hpp"
+#include "engine/mutation.hpp"
+#include "engine/onednn.hpp"
+#include "engine/simd.hpp"
+#include "ops/winograd.hpp"
+
+namespace autodidact::ops {
+using engine::Arguments, engine::Bf16, engine::Candidate, engine::d_in, engine::d_out, engine::Emitter, engine::in, engine::Lane;
+using engine::mutated, engine::Operand, engine::out, engine::Pass, engine::Query, engine::Shape, engine::TensorType, engine::with_element;
+using std::int64_t;
+
+namespace {
+constexpr int64_t kBlock = 16;  // channels
+constexpr int64_t kRows = 8;    // tiles whose products are summed side by side
+constexpr int64_t kGroup = 32;  // tiles, of which V and M are kept at a time
+constexpr int64_t kGradientGroup = 128;  // likewise of V and A·dy·Aᵀ
+
+// What is as large as the caches goes past them: a line need not be read before it is written.
+constexpr std::size_t kPastCaches = 8 << 20;
+
+// A pixel's channels of one block.
+using Channels = float __attribute__((vector_size(64), may_alias));
+using Words = std::uint32_t __attribute__((vector_size(64)));
+using Halves = std::uint16_t __attribute__((vector_size(32), may_alias));
+
+inline void load(const float* from, Channels& to) { to = *reinterpret_cast<const Channels*>(from); }
+inline void load(const Bf16* from, Channels& to) {
+  to = reinterpret_cast<Channels>(__builtin_convertvector(*reinterpret_cast<const Halves*>(from), Words) << 16U);
+}
+inline void store(const Channels& from, float* to) { *reinterpret_cast<Channels*>(to) = from; }
+
+inline void store(const Channels& from, Bf16* to) {  // as Bf16 rounds
+  const Words bits = reinterpret_cast<Words>(from);
+  const Words rounded = (bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U;
+  const Words number = reinterpret_cast<Words>(from == from);
+  *reinterpret_cast<Halves*>(to) = __builtin_convertvector((rounded & number) | (0x7FC0U & ~number), Halves);
+}
+
+
+#if AUTODIDACT_AVX512
+AUTODIDACT_KERNEL_AVX512 inline void store_past_caches(const Channels& from, float* to) { __builtin_ia32_movntps512(to, from); }
+#else
+inline void store_past_caches(const Channels& from, float* to) { store(from, to); }
+#endif
+inline void store_past_caches(const Channels& from, Bf16* to) { store(from, to); }
+
+template <class T>
+inline void store(const Channels& from, T* to, bool past_caches) {
+  if (past_caches) store_past_caches(from, to);
+  else store(from, to);
+}
+// Behind the last: what went past the caches is not in order with other stores, by which threads tell each other that they are done.
+inline void end_stores() { __builtin_ia32_sfence(); }
+
+// Planes (N, blocks, H, W, 16) and how they are divided into windows, the first of which begins `before` pixels before the plane.
+template <class T>
+struct Planes {
+  T* data;
+  int64_t blocks, height, width;
+  T* plane(int64_t n, int64_t block) const { return data + (n * blocks + block) * height * width * kBlock; }
+};
+
+struct Tiling {
+  int64_t images, high, wide;  // tiles in a plane
+  int64_t before;              // pixels of the first window that lie outside: the padding
+  int64_t count() const { return images * high * wide; }
+};
+
+// Rows for tiles and 16 channels of each slot; a slot's rows do not begin at a power of two, where they would share one set of the cache.
+struct Rows {
+  int64_t rows, blocks;
+  int64_t block() const { return rows * kBlock; }
+  int64_t slot() const { return blocks * block() + kBlock; }
+};
+
+// kSize² pixels from (top, left) on, zeros where there are none.
+template <int kSize, class T>
+inline void load_window(const T* plane, int64_t height, int64_t width, int64_t top, int64_t left, Channels (&window)[kSize][kSize]) {
+  alignas(64) static constexpr T kZeros[kBlock] = {};
+  for (int i = 0; i < kSize; ++i) {
+    const int64_t y = top + i;
+    const T* row = plane + y * width * kBlock;
+    for (int j = 0; j < kSize; ++j) {
+      const int64_t x = left + j;
+      load(y >= 0 && y < height && x >= 0 && x < width ? row + x * kBlock : kZeros, window[i][j]);
+    }
+  }
+}
+
+// Along both axes: kFrom × kFrom → kTo × kTo.
+template <int kFrom, int kTo, class Axis>
+inline void along_both(const Channels (&from)[kFrom][kFrom], Channels (&to)[kTo][kTo], Axis axis) {
+  Channels half[kTo][kFrom];
+  for (int j = 0; j < kFrom; ++j) {
+    Channels column[kFrom], result[kTo];
+    for (int i = 0; i < kFrom; ++i) column[i] = from[i][j];
+    axis(column, result);
+    for (int i = 0; i < kTo; ++i) half[i][j] = result[i];
+  }
+  for (int i = 0; i < kTo; ++i) axis(half[i], to[i]);
+}
+
+template <int kSlots>
+inline void scatter(const Channels (&slots)[kSlots][kSlots], float* to, int64_t slot) {
+  for (int i = 0; i < kSlots; ++i)
+    for (int j = 0; j < kSlots; ++j) store(slots[i][j], to + (i * kSlots + j) * slot);
+}
+
+// Which tiles go to which rows: the first `count` from `first` on, and zeros to the rest of `rows`.
+struct Part {
+  int64_t first, count, rows;
+};
+
+// Asks for the pixels that are new in window i of a part, block by block, tile by tile, before they are needed: the rows of a window are short
+// and far apart, and the CPU does not guess what comes next.
+template <int kStep, class T>
+inline void fetch(const Planes<const T>& planes, const Tiling& tiles, const Part& part, int64_t i) {
+  if (i >= planes.blocks * part.count) return;
+  const int64_t tile = part.first + i % part.count, top = tile / tiles.wide % tiles.high * kStep, left = tile % tiles.wide * kStep;
+  const T* plane = planes.plane(tile / (tiles.high * tiles.wide), i / part.count);
+  for (int64_t y = top; y < std::min(top + kStep, planes.height); ++y)
+    for (int64_t x = left; x < std::min(left + kStep, planes.width); ++x) __builtin_prefetch(plane + (y * planes.width + x) * kBlock);
+}
+
+// Windows of kWindow², kStep pixels from each other.
+template <int kWindow, int kStep, int kSlots, class T, class Axis>
+inline void transform(const Planes<const T>& planes, const Tiling& tiles, int64_t before, const Part& part, bool fetched, float* to,
+                      const Rows& rows, Axis axis) {
+  for (int64_t block = 0; block < planes.blocks; ++block) {
+    float* row = to + block * rows.block();
+    for (int64_t t = 0; t < part.count; ++t, row += kBlock) {
+      if (!fetched) fetch<kStep>(planes, tiles, part, block * part.count + t + tiles.wide + 2);
+      const int64_t tile = part.first + t, h = tile / tiles.wide % tiles.high, w = tile % tiles.wide;
+      Channels window[kWindow][kWindow], slots[kSlots][kSlots];
+      load_window(planes.plane(tile / (tiles.high * tiles.wide), block), planes.height, planes.width, h * kStep - before, w * kStep - before, window);
+      along_both<kWindow, kSlots>(window, slots, axis);
+      scatter(slots, row, rows.slot());
+    }
+    for (int64_t t = part.count; t < part.rows; ++t, row += kBlock) {
+      const Channels zeros[kSlots][kSlots] = {};
+      scatter(zeros, row, rows.slot());
+    }
+  }
+}
+
+// kRows rows of M: 16·kVectors sums over all channels of V.
+template <int kVectors>
+inline void multiply_rows(const float* v, const Rows& of_v, const float* u, float* m) {
+  Channels sums[kRows][kVectors] = {};
+  for (int64_t block = 0; block < of_v.blocks; ++block, v += of_v.block())
+    for (int64_t c = 0; c < kBlock; ++c, u += kVectors * kBlock) {
+      const auto* filter = reinterpret_cast<const Channels*>(u);
+      for (int64_t t = 0; t < kRows; ++t)
+        for (int q = 0; q < kVectors; ++q) sums[t][q] += v[t * kBlock + c] * filter[q];
+    }
+  for (int64_t t = 0; t < kRows; ++t)
+    for (int q = 0; q < kVectors; ++q) store(sums[t][q], m + (q * of_v.rows + t) * kBlock);
+}
+
+struct Memory {
+  float *v, *m;
+};
+
+// Tiles [first, end) of the result, in groups.
+template <class Scheme, int kVectors, class T>
+AUTODIDACT_KERNEL_AVX512 void convolve(const Planes<const T>& from, const Planes<T>& to, const Tiling& tiles, const float* u, int64_t group,
+                                int64_t first, int64_t end, const Memory& memory) {
+  constexpr int kSlots = Scheme::kSlots, kOutputs = Scheme::kOutputs;
+  const int64_t channels = from.blocks * kBlock;
+  const bool past_caches = static_cast<std::size_t>(tiles.images * to.blocks * to.height * to.width * kBlock) * sizeof(T) >= kPastCaches;
+  for (bool fetched = false; first < end; first += group, fetched = true) {
+    const int64_t count = std::min(group, end - first);
+    const Part next{first + group, std::clamp<int64_t>(end - first - group, 0, group), 0};
+    const Rows of_v{(count + kRows - 1) / kRows * kRows, from.blocks}, of_m{of_v.rows, kVectors};
+    transform<Scheme::kWindow, Scheme::kWindowStep, kSlots>(from, tiles, tiles.before, {first, count, of_v.rows}, fetched, memory.v, of_v,
+                                       [](const Channels* d, Channels* v) { Scheme::analyse(d, v); });
+    // Memory is idle while products are summed: meanwhile it brings the next group, a share with each call.
+    const int64_t calls = to.blocks / kVectors * kSlots * kSlots * (of_v.rows / kRows), windows = from.blocks * next.count;
+    int64_t call = 0, asked = 0;
+    for (int64_t k = 0; k < to.blocks; k += kVectors) {
+      const float* filters = u + k * kBlock * channels * Scheme::kFilters * Scheme::kFilters;
+      for (int i = 0; i < kSlots; ++i)
+        for (int j = 0; j < kSlots; ++j) {
+          const int64_t slot = i * kSlots + j, filter = Scheme::filter_of(i) * Scheme::kFilters + Scheme::filter_of(j);
+          for (int64_t t = 0; t < of_v.rows; t += kRows) {
+            for (++call; asked * calls < windows * call; ++asked) fetch<Scheme::kWindowStep>(from, tiles, next, asked);
+            multiply_rows<kVectors>(memory.v + slot * of_v.slot() + t * kBlock, of_v, filters + filter * channels * kVectors * kBlock,
+                                    memory.m + slot * of_m.slot() + t * kBlock);
+          }
+        }
+      for (int64_t t = 0; t < count; ++t) {
+        const int64_t tile = first + t, top = tile / tiles.wide % tiles.high * kOutputs, left = tile % tiles.wide * kOutputs;
+        const int64_t below = std::min<int64_t>(kOutputs, to.height - top), right = std::min<int64_t>(kOutputs, to.width - left);
+        for (int q = 0; q < kVectors; ++q) {
+          Channels slots[kSlots][kSlots], y[kOutputs][kOutputs];
+          for (int i = 0; i < kSlots; ++i)
+            for (int j = 0; j < kSlots; ++j) load(memory.m + (i * kSlots + j) * of_m.slot() + (q * of_m.rows + t) * kBlock, slots[i][j]);
+          along_both<kSlots, kOutputs>(slots, y, [](const Channels* m, Channels* result) { Scheme::synthesise(m, result); });
+          T* corner = to.plane(tile / (tiles.high * tiles.wide), k + q) + (top * to.width + left) * kBlock;
+          for (int64_t i = 0; i < below; ++i)
+            for (int64_t j = 0; j < right; ++j) store(y[i][j], corner + (i * to.width + j) * kBlock, past_caches);
+        }
+      }
+    }
+  }
+  end_stores();
+}
+
+// The taps from one channel to another of the convolution that is computed, in w (K,C,3,3): for dx, which `turned` says, they lead from k to c,
+// and from last to first.
+struct Taps {
+  const float* w;
+  int64_t channels;  // C
+  bool turned;
+  float operator()(int64_t from, int64_t to, int tap) const {
+    return turned ? w[(from * channels + to) * 9 + 8 - tap] : w[(to * channels + from) * 9 + tap];
+  }
+};
+
+// U of the 16·kVectors filters from k on: kFilters², channels, 16·kVectors.
+template <class Scheme, int kVectors>
+AUTODIDACT_KERNEL_AVX512 void pack(const Taps& taps, int64_t k, int64_t channels, float* u, bool past_caches) {
+  constexpr int kFilters = Scheme::kFilters;
+  for (int64_t c = 0; c < channels; ++c)
+    for (int q = 0; q < kVectors; ++q) {
+      Channels w[3][3], filters[kFilters][kFilters];
+      for (int64_t l = 0; l < kBlock; ++l)
+        for (int tap = 0; tap < 9; ++tap) w[tap / 3][tap % 3][l] = taps(c, k + q * kBlock + l, tap);
+      along_both<3, kFilters>(w, filters, [](const Channels* tap, Channels* result) { Scheme::filter(tap, result); });
+      for (int i = 0; i < kFilters; ++i)
+        for (int j = 0; j < kFilters; ++j) store(filters[i][j], u + (((i * kFilters + j) * channels + c) * kVectors + q) * kBlock, past_caches);
+    }
+  end_stores();
+}
+
+// ---- the gradient of w ---------------------------------------------------------------------------------------------
+
+template <class Scheme, class T>
+AUTODIDACT_KERNEL_AVX512 void transform_both(const Planes<const T>& x, const Planes<const T>& dy, const Tiling& tiles, const Part& part, float* v,
+                                      const Rows& of_v, float* d, const Rows& of_d) {
+  transform<Scheme::kWindow, Scheme::kWindowStep, Scheme::kSlots>(x, tiles, tiles.before, part, false, v, of_v,
+                                             [](const Channels* window, Channels* slots) { Scheme::analyse(window, slots); });
+  transform<Scheme::kOutputs, Scheme::kOutputs, Scheme::kSlots>(dy, tiles, 0, part, false, d, of_d,
+                                              [](const Channels* tile, Channels* slots) { Scheme::spread(tile, slots); });
+}
+
+// du (kFilters², K, C), of one filter value and 16·kVectors channels of x from block c on: = or += the products of all rows.
+template <class Scheme, int kVectors>
+AUTODIDACT_KERNEL_AVX512 void accumulate(const float* v, const Rows& of_v, const float* d, const Rows& of_d, int64_t filter, int64_t c, bool add, float* du) {
+  constexpr int kSlots = Scheme::kSlots, kFilters = Scheme::kFilters;
+  constexpr int64_t kTogether = 8;  // rows of du
+  const int64_t channels = of_v.blocks * kBlock;
+  for (int64_t k = 0; k < of_d.blocks * kBlock; k += kTogether) {
+    float* row = du + (filter * of_d.blocks * kBlock + k) * channels + c * kBlock;
+    Channels sums[kTogether][kVectors] = {};
+    if (add)
+      for (int64_t i = 0; i < kTogether; ++i)
+        for (int q = 0; q < kVectors; ++q) load(row + i * channels + q * kBlock, sums[i][q]);
+    for (int slot = 0; slot < kSlots * kSlots; ++slot) {
+      if (Scheme::filter_of(slot / kSlots) * kFilters + Scheme::filter_of(slot % kSlots) != filter) continue;
+      const float* from_x = v + slot * of_v.slot() + c * of_v.block();
+      const float* from_dy = d + slot * of_d.slot() + k / kBlock * of_d.block() + k % kBlock;
+      for (int64_t t = 0; t < of_v.rows; ++t) {
+        Channels x[kVectors];
+        for (int q = 0; q < kVectors; ++q) load(from_x + q * of_v.block() + t * kBlock, x[q]);
+        for (int64_t i = 0; i < kTogether; ++i)
+          for (int q = 0; q < kVectors; ++q) sums[i][q] += from_dy[t * kBlock + i] * x[q];
+      }
+    }
+    for (int64_t i = 0; i < kTogether; ++i)
+      for (int q = 0; q < kVectors; ++q) store(sums[i][q], row + i * channels + q * kBlock);
+  }
+}
+
+// dw of the filters [begin, end) from du.
+template <class Scheme>
+AUTODIDACT_KERNEL_AVX512 void gather(const float* du, int64_t filters, int64_t channels, int64_t begin, int64_t end, float* dw) {
+  constexpr int kFilters = Scheme::kFilters;
+  for (int64_t k = begin; k < end; ++k)
+    for (int64_t c = 0; c < channels; c += kBlock) {
+      Channels u[kFilters][kFilters], w[3][3];
+      for (int i = 0; i < kFilters; ++i)
+        for (int j = 0; j < kFilters; ++j) load(du + ((i * kFilters + j) * filters + k) * channels + c, u[i][j]);
+      along_both<kFilters, 3>(u, w, [](const Channels* value, Channels* tap) { Scheme::gather(value, tap); });
+      for (int64_t l = 0; l < kBlock; ++l)
+        for (int i = 0; i < 9; ++i) dw[(k * channels + c + l) * 9 + i] = w[i / 3][i % 3][l];
+    }
+}
+
+// ---- one pass of one convolution -----------------------------------------------------------------------------------
+
+class WinogradPass {
+ public:
+  WinogradPass(const Query& query, const ConvolutionGeometry& geometry)
+      : pass_(query.pass), threads_(query.threads), weights_change_(query.weights_change), w_(query.inputs[1]), x_(query.type(query.inputs[0], kBlock)),
+        y_(query.type(query.outputs[0], kBlock)), geometry_(geometry) {}
+
+  bool fits() const {
+    const ConvolutionGeometry& g = geometry_;
+    const bool window = g.groups == 1 && w_[2] == 3 && w_[3] == 3 && g.pad_h == 1 && g.pad_w == 1 && g.dilation_h == 1 && g.dilation_w == 1;
+    const bool whole_blocks = w_[0] % kBlock == 0 && w_[1] % kBlock == 0;
+    // Tiles that are mostly outside cost what others save.
+    const bool whole_tiles = tiling().count() * 16 <= 2 * y_.shape[0] * y_.shape[2] * y_.shape[3];
+    return window && whole_blocks && whole_tiles && g.stride_h == g.stride_w && g.stride_h <= 2;
+  }
+
+  Candidate candidate() const {
+    Candidate candidate;
+    candidate.id = "winograd";
+    candidate.implementation = strided() ? "own_wino_4x3_s2" : "own_wino_4x3";
+    candidate.types = {{pass_ == Pass::backward_data ? d_in(0) : in(0), x_}, {pass_ == Pass::forward ? out() : d_out(), y_}};
+    candidate.emit = [*this](Emitter& emitter) { emit(emitter); };
+    return candidate;
+  }
+
+ private:
+  bool strided() const { return geometry_.stride_h == 2; }
+
+  // Calls body with the scheme of this pass.
+  template <class Body>
+  void with_scheme(Body&& body) const {
+    if (pass_ == Pass::backward_data && strided()) body(winograd::StridedBack{});
+    else if (strided()) body(winograd::Strided{});
+    else body(winograd::Dense{});
+  }
+  template <class Body>
+  static void with_vectors(int64_t blocks, Body&& body) {
+    if (blocks % 2 == 0) body(std::integral_constant<int, 2>{});
+    else body(std::integral_constant<int, 1>{});
+  }
+
+  Tiling tiling() const {
+    const auto tiles = [&](int axis) { return (y_.shape[axis] + 3) / 4; };
+    return {y_.shape[0], tiles(2), tiles(3), 1};
+  }
+  template <class T>
+  static Planes<T> planes(const TensorType& type, T* data) {
+    return {data, type.shape[1] / kBlock, type.shape[2], type.shape[3]};
+  }
+
+  void emit(Emitter& emitter) const {
+    with_scheme([&](auto scheme) {
+      with_element(x_.dtype, [&](auto element) {
+        using Scheme = decltype(scheme);
+        using T = decltype(element);
+        if constexpr (requires { Scheme::template gather<float>; }) {
+          if (pass_ == Pass::backward_weights) return emit_gradient<Scheme, T>(emitter);
+        }
+        const bool back = pass_ == Pass::backward_data;
+        with_vectors((back ? x_ : y_).shape[1] / kBlock, [&](auto vectors) { emit_convolution<Scheme, vectors, T>(emitter, back ? y_ : x_, back ? x_ : y_); });
+      });
+    });
+  }
+
+  // U. It is four times as large as w or more: where the weights change with every step, it is not kept longer than it is needed.
+  template <class Scheme, int kVectors>
+  Operand filters(Emitter& emitter) const {
+    const bool back = pass_ == Pass::backward_data;
+    const int64_t filters = w_[back ? 1 : 0], channels = w_[back ? 0 : 1];
+    constexpr int64_t kValues = Scheme::kFilters * Scheme::kFilters;
+    const auto bytes = static_cast<std::size_t>(filters * channels * kValues) * sizeof(float);
+    const auto kernel = [filters, channels, back, bytes, of_w = w_[1]](Lane& lane, const Arguments& a) {
+      lane.parallel(filters / (kVectors * kBlock), [&](int64_t begin, int64_t end, int) {
+        for (int64_t part = begin; part < end; ++part)
+          pack<Scheme, kVectors>({a.read<float>(0), of_w, back}, part * kVectors * kBlock, channels,
+                                 a.write<float>(0) + part * kVectors * kBlock * channels * kValues, bytes >= kPastCaches);
+      });
+    };
+    if (!weights_change_) return emitter.pack({{in(1)}, back ? "winograd, turned" : "winograd", bytes, 0, kernel});
+    const Operand made = emitter.temporary(bytes);
+    emitter.task({"filters", {in(1)}, {made}, 0, kernel});
+    return made;
+  }
+
+  template <class Scheme, int kVectors, class T>
+  void emit_convolution(Emitter& emitter, const TensorType& from, const TensorType& to) const {
+    const bool back = pass_ == Pass::backward_data;
+    Tiling tiles = tiling();
+    if (back && strided()) tiles.before = 0;
+    const bool displaced = back ? mutated("convolution.fast.winograd.dx") : mutated("convolution.fast.winograd.y");
+    if (displaced) tiles.before = 1 - tiles.before;
+    const Rows of_v{kGroup, from.shape[1] / kBlock}, of_m{kGroup, kVectors};
+    constexpr int64_t kSlots = Scheme::kSlots * Scheme::kSlots;
+    const int64_t v = kSlots * of_v.slot(), per_thread = v + kSlots * of_m.slot();
+    emitter.task({"", {back ? d_out() : in(0), filters<Scheme, kVectors>(emitter)}, {back ? d_in(0) : out()},
+                  static_cast<std::size_t>(threads_ * per_thread) * sizeof(float), [=](Lane& lane, const Arguments& a) {
+                    const auto source = planes(from, a.read<T>(0));
+                    const auto target = planes(to, a.write<T>(0));
+                    lane.parallel((tiles.count() + kRows - 1) / kRows, [&](int64_t begin, int64_t end, int thread) {
+                      float* memory = a.scratch<float>() + thread * per_thread;
+                      convolve<Scheme, kVectors, T>(source, target, tiles, a.read<float>(1), kGroup, begin * kRows,
+                                                    std::min(end * kRows, tiles.count()), {memory, memory + v});
+                    });
+                  }});
+  }
+
+  // Groups of tiles, one after another: all threads transform them, then all add their products to du.
+  template <class Scheme, class T>
+  void emit_gradient(Emitter& emitter) const {
+    Tiling tiles = tiling();
+    if (mutated("convolution.fast.winograd.dw")) tiles.before = 0;
+    const int64_t filters = w_[0], channels = w_[1], count = tiles.count(), group = std::min(kGradientGroup, count);
+    constexpr int64_t kSlots = Scheme::kSlots * Scheme::kSlots, kValues = Scheme::kFilters * Scheme::kFilters;
+    const Rows of_v{group, channels / kBlock}, of_d{group, filters / kBlock};
+    const int64_t v = kSlots * of_v.slot(), d = kSlots * of_d.slot();
+    const auto kernel = [=, x_type = x_, y_type = y_](Lane& lane, const Arguments& a) {
+      const auto x = planes(x_type, a.read<T>(0)), dy = planes(y_type, a.read<T>(1));
+      float *of_x = a.scratch<float>(), *of_dy = of_x + v, *du = of_dy + d;
+      for (int64_t first = 0; first < count; first += group) {
+        lane.parallel(group, [&](int64_t begin, int64_t end, int) {
+          const Part part{first + begin, std::clamp<int64_t>(count - first - begin, 0, end - begin), end - begin};
+          transform_both<Scheme, T>(x, dy, tiles, part, of_x + begin * kBlock, of_v, of_dy + begin * kBlock, of_d);
+        });
+        with_vectors(of_v.blocks, [&](auto vectors) {
+          lane.parallel(of_v.blocks / vectors * kValues, [&](int64_t begin, int64_t end, int) {
+            for (int64_t i = begin; i < end; ++i)
+              accumulate<Scheme, vectors>(of_x, of_v, of_dy, of_d, i % kValues, i / kValues * vectors, first > 0, du);
+          });
+        });
+      }
+      lane.parallel(filters, [&](int64_t begin, int64_t end, int) { gather<Scheme>(du, filters, channels, begin, end, a.write<float>(0)); });
+    };
+    emitter.task({"", {in(0), d_out()}, {d_in(1)}, static_cast<std::size_t>(v + d + kValues * filters * channels) * sizeof(float), kernel});
+  }
+
+  Pass pass_;
+  int64_t threads_;
+  bool weights_change_;
+  Shape w_;
+  TensorType x_, y_;
+  ConvolutionGeometry geometry_;
+};
+}  // namespace
+
+std::vector<Candidate> winograd_candidates(const Query& query, const ConvolutionGeometry& geometry) {
+  if (query.only_direct || !engine::onednn::has_avx512()) return {};
+  if (std::find(query.blocks.begin(), query.blocks.end(), kBlock) == query.blocks.end()) return {};
+  const WinogradPass pass(query, geometry);
+  if (!pass.fits()) return {};
+  return {pass.candidate()};
+}
+}  // namespace autodidact::ops

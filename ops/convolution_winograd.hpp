@@ -1,0 +1,23 @@
+// ops/convolution_winograd.hpp: a 3×3 convolution, padded by one, of stride 1 or 2, by Winograd's minimal filtering in blocks of 16 channels.
+//
+// For every tile of the result, with the schemes of ops/winograd.hpp along both axes, slot by slot s of the S² that they have:
+//
+//     V[s] = Bᵀ·d·B, a row of C numbers a tile       U[s'] = G·w·Gᵀ (C,K), s' the filter value of slot s
+//     M[s] = V[s]·U[s']                              y = Aᵀ·M·A
+//
+//     dw = Gᵀ·[Σ over tiles and the slots of s'  (A·dy·Aᵀ)ᵀ·(Bᵀ·d·B)]·G
+//
+// dx is a convolution of dy: DenseBack and StridedBack. Tiles are taken in groups, small enough that V and M stay in the cache between the
+// transforms and the products. U is packed whenever the weights have changed. Planes are read and written once, in f32 or bf16; all else is f32.
+// The library's Winograd has stride 1 and f32 only, and transforms the weights in every call.
+#pragma once
+#include <vector>
+
+#include "engine/op.hpp"
+#include "ops/convolution.hpp"
+
+namespace autodidact::ops {
+
+// The candidate of this pass where it fits the problem, the CPU and the query's blocks; else none.
+std::vector<engine::Candidate> winograd_candidates(const engine::Query& query, const ConvolutionGeometry& geometry);
+}  // namespace autodidact::ops
