@@ -18,26 +18,33 @@ Arena& playground() {
 // of a task must agree on what they make of them, also where one rounds its weights and another does not. Channels that only fill up a
 // block are zeros.
 constexpr std::int64_t kPattern = 61;
-float pattern(std::int64_t i) { return static_cast<float>(i * 37 % kPattern - 30) / 64; }
+float pattern(std::int64_t i) { return static_cast<float>(i % kPattern * 37 % kPattern - 30) / 64; }
 
 template <class T>
 void fill(const TensorType& type, T* to, Lane& lane) {
-  static const std::vector<float> table = [] {
-    std::vector<float> numbers(2 * kPattern);
-    for (std::int64_t i = 0; i < 2 * kPattern; ++i) numbers[static_cast<std::size_t>(i)] = pattern(i);
-    return numbers;
-  }();
+  // The numbers from the r-th of the pattern on, `step` further each time; most tensors are gigabytes of copies of such rows.
+  const auto rows_of = [](std::int64_t count, std::int64_t length, std::int64_t step) {
+    std::vector<T> rows;
+    for (std::int64_t r = 0; r < count; ++r)
+      for (std::int64_t l = 0; l < length; ++l) rows.push_back(T(pattern(r + l * step)));
+    return rows;
+  };
   if (type.shape.rank() != 4) {
-    for (std::int64_t i = 0; i < type.shape.count(); ++i) to[i] = table[static_cast<std::size_t>(i % kPattern)];
+    const std::vector<T> row = rows_of(1, kPattern, 1);
+    for (std::int64_t i = 0; i < type.shape.count(); i += kPattern) std::copy_n(row.begin(), std::min(kPattern, type.shape.count() - i), to + i);
     return;
   }
   const std::int64_t b = type.format.block, blocks = type.channel_blocks(), pixels = type.shape[2] * type.shape[3];
+  const std::vector<T> rows = rows_of(kPattern, b, 3);
   lane.parallel(type.shape[0] * blocks, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t plane = begin; plane < end; ++plane)
-      for (std::int64_t pixel = 0; pixel < pixels; ++pixel)
-        for (std::int64_t l = 0, c = plane % blocks * b; l < b; ++l, ++c)
-          to[(plane * pixels + pixel) * b + l] =
-              c < type.shape[1] ? T(table[static_cast<std::size_t>((plane / blocks * 7 + c * 3 + pixel * 5) % kPattern)]) : T(0.0F);
+    for (std::int64_t plane = begin; plane < end; ++plane) {
+      const std::int64_t first = plane % blocks * b, channels = std::min(b, type.shape[1] - first);
+      for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
+        T* at = to + (plane * pixels + pixel) * b;
+        std::copy_n(rows.begin() + (plane / blocks * 7 + first * 3 + pixel * 5) % kPattern * b, channels, at);
+        std::fill_n(at + channels, b - channels, T(0.0F));
+      }
+    }
   });
 }
 
