@@ -36,11 +36,13 @@ const Names kSharedOpHeaders = {"batch_norm_kernels",
                                 "block_diagonal",
                                 "convolution_matmul",
                                 "convolution_methods",
+                                "convolution_winograd",
                                 "fusions",
                                 "interpolation",
                                 "pool_window",
                                 "simd",
-                                "softmax_rows"};
+                                "softmax_rows",
+                                "winograd"};
 
 struct Source {
   std::string room;
