@@ -62,7 +62,7 @@ std::vector<CheckpointStore::Entry> CheckpointStore::entries() const {
   return found;
 }
 
-int CheckpointStore::begin(std::int64_t step) {
+int CheckpointStore::begin(std::int64_t step, std::int64_t best_step) {
   std::error_code error;
   fs::create_directories(folder_, error);
   if (error) throw_resource_error("create the directory", folder_, error.value());
@@ -75,6 +75,7 @@ int CheckpointStore::begin(std::int64_t step) {
     remove_file(entry.path);
     ++removed;
   }
+  remove_old(best_step);
   return removed;
 }
 
@@ -95,12 +96,12 @@ void CheckpointStore::wait() {
 void CheckpointStore::write() const {
   pthread_setname_np(pthread_self(), "checkpoint");
   snapshot_.write(path_of(snapshot_.state().steps));
-  remove_old();
+  remove_old(snapshot_.state().best_epoch == 0 ? -1 : snapshot_.state().best_step);
 }
 
-void CheckpointStore::remove_old() const {
+void CheckpointStore::remove_old(std::int64_t best_step) const {
   const std::vector<Entry> all = entries();
   for (std::size_t i = 0; i + static_cast<std::size_t>(keep_) < all.size(); ++i)
-    if (snapshot_.state().best_epoch == 0 || all[i].step != snapshot_.state().best_step) remove_file(all[i].path);
+    if (all[i].step != best_step) remove_file(all[i].path);
 }
 }  // namespace autodidact::train

@@ -32,8 +32,9 @@ class CheckpointStore {
   std::vector<Entry> entries() const;
 
   // Makes the folder, removes what killed processes left, and every checkpoint of more than `step` steps: they belong to a run that is
-  // not continued. Returns how many those were. Throws ResourceError, also where nothing could be written later.
-  int begin(std::int64_t step);
+  // not continued. Returns how many those were. Of the others those stay that save() would have left; `best_step` −1: there is no best yet.
+  // Throws ResourceError, also where nothing could be written later.
+  int begin(std::int64_t step, std::int64_t best_step = -1);
 
   // Takes the memory of the copy, so that the first save does not wait for the system to give it page by page.
   void reserve(const engine::ParameterStore& store, const engine::ParameterStore* average = nullptr) {
@@ -49,7 +50,7 @@ class CheckpointStore {
  private:
   std::vector<std::filesystem::path> files() const;
   void write() const;
-  void remove_old() const;
+  void remove_old(std::int64_t best_step) const;
 
   std::filesystem::path folder_;
   int keep_;

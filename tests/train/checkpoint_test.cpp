@@ -229,10 +229,15 @@ TEST_CASE("checkpoint: the folder keeps the newest and the best, and begins with
         std::vector<std::string>{"step-000000000004.safetensors", "step-000000000007.safetensors", "step-000000000008.safetensors"});
   write_text(checkpoints.folder() / ".step-000000000009.safetensors.partial-1-2", "x");
   write_text(checkpoints.folder() / "step-mine.safetensors", "x");
-  CHECK(checkpoints.begin(7) == 1);
+  CHECK(checkpoints.begin(7, 4) == 1);
   CHECK(sorted_names(checkpoints.folder()) ==
         std::vector<std::string>{"step-000000000004.safetensors", "step-000000000007.safetensors", "step-mine.safetensors"});
   CHECK_THROWS_AS(CheckpointStore(scratch / "c", 0), std::invalid_argument);
+  // Killed after a checkpoint had its name and before the older ones were removed.
+  for (const int step : {2, 3, 5, 6}) write_text(checkpoints.path_of(step), "x");
+  CHECK(checkpoints.begin(7, 3) == 0);
+  CHECK(sorted_names(checkpoints.folder()) ==
+        std::vector<std::string>{"step-000000000003.safetensors", "step-000000000006.safetensors", "step-000000000007.safetensors", "step-mine.safetensors"});
   const WithoutWriteAccess guard(checkpoints.folder());
   if (guard.effective()) CHECK_THROWS_AS(checkpoints.begin(-1), ResourceError);
 }
