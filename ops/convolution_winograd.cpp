@@ -356,7 +356,7 @@ class WinogradPass {
     });
   }
 
-  // U. It is four times as large as w or more: where the weights change with every step, it is not kept longer than it is needed.
+  // U. It is four times as large as w: where the weights change with every step, it is not kept longer than it is needed.
   template <class Scheme, int kVectors>
   Operand filters(Emitter& emitter) const {
     const bool back = pass_ == Pass::backward_data;

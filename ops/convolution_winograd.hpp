@@ -7,9 +7,8 @@
 //
 //     dw = Gᵀ·[Σ over tiles and the slots of s'  (A·dy·Aᵀ)ᵀ·(Bᵀ·d·B)]·G
 //
-// dx is a convolution of dy: DenseBack and StridedBack. Tiles are taken in groups, small enough that V and M stay in the cache between the
-// transforms and the products. U is packed whenever the weights have changed. Planes are read and written once, in f32 or bf16; all else is f32.
-// The library's Winograd has stride 1 and f32 only, and transforms the weights in every call.
+// dx is a convolution of dy: Dense or StridedBack. Tiles are taken in groups, small enough that V and M stay in the cache between the
+// transforms and the products. Planes are read and written once, in f32 or bf16; all else is f32. The library's Winograd has stride 1 and f32 only.
 #pragma once
 #include <vector>
 
