@@ -34,6 +34,7 @@ namespace {
 
 const FastTolerance kF32{1e-5, "sums of at most 1e4 f32 products, each rounded at 6e-8"};
 const FastTolerance kWinograd{1e-4, "Winograd adds and subtracts inputs and weights before it multiplies them"};
+const FastTolerance kStrassen{1e-4, "Strassen's products are of sums, and what they have too much is subtracted"};
 const FastTolerance kBf16{1.0 / 256, "a number written in bf16 is rounded by at most 2^-8, in the mean of many by less than 0.6 of it; none is made of numbers that were rounded more than once"};
 const FastTolerance kNetworkF32{1e-4, "2e-7 a sum, grown by up to 60 layers of batch norm and by cancellation"};
 
@@ -106,6 +107,9 @@ void add_convolutions(Catalogue& catalogue) {
   add_convolution(catalogue, "3x3 depthwise stride 2", planes, {24, 1, 3, 3},
                   {.groups = 24, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1});
   add_convolution(catalogue, "1x1", planes, {40, 24, 1, 1}, {});
+  add_convolution(catalogue, "1x1, Strassen's where there is AVX-512", {2, 64, 8, 8}, {64, 64, 1, 1}, {}, true);
+  catalogue.cases.back().check.prefer = {"strassen"};
+  catalogue.cases.back().fast = kStrassen;
   add_convolution(catalogue, "1x1 stride 2", planes, {40, 24, 1, 1}, {.stride_h = 2, .stride_w = 2});
   add_convolution(catalogue, "7x7 stride 2", {2, 3, 13, 13}, {16, 3, 7, 7},
                   {.stride_h = 2, .stride_w = 2, .pad_h = 3, .pad_w = 3});

@@ -9,6 +9,7 @@
 #include "ops/block_diagonal.hpp"
 #include "ops/convolution_matmul.hpp"
 #include "ops/convolution_methods.hpp"
+#include "ops/convolution_strassen.hpp"
 #include "ops/convolution_winograd.hpp"
 #include "ops/reference/convolution.hpp"
 
@@ -176,6 +177,7 @@ std::vector<Candidate> Convolution::candidates(const Query& query) const {
   for (const Method& method : convolution_methods(query, geometry)) candidates.push_back(make_candidate(query.pass, method));
   for (Candidate& product : matmul_candidates(query, geometry)) candidates.push_back(std::move(product));
   for (Candidate& filtering : winograd_candidates(query, geometry)) candidates.push_back(std::move(filtering));
+  for (Candidate& product : strassen_candidates(query, geometry)) candidates.push_back(std::move(product));
   return candidates;
 }
 }  // namespace autodidact::ops

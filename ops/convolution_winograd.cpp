@@ -5,56 +5,18 @@
 #include "engine/bf16.hpp"
 #include "engine/mutation.hpp"
 #include "engine/onednn.hpp"
-#include "engine/simd.hpp"
+#include "ops/channel_products.hpp"
 #include "ops/winograd.hpp"
 
 namespace autodidact::ops {
 using engine::Arguments, engine::Bf16, engine::Candidate, engine::d_in, engine::d_out, engine::Emitter, engine::in, engine::Lane;
 using engine::mutated, engine::Operand, engine::out, engine::Pass, engine::Query, engine::Shape, engine::TensorType, engine::with_element;
 using std::int64_t;
+using namespace channel_products;
 
 namespace {
-constexpr int64_t kBlock = 16;  // channels
-constexpr int64_t kRows = 8;    // tiles whose products are summed side by side
 constexpr int64_t kGroup = 32;  // tiles, of which V and M are kept at a time
 constexpr int64_t kGradientGroup = 128;  // likewise of V and A·dy·Aᵀ
-
-// What is as large as the caches goes past them: a line need not be read before it is written.
-constexpr std::size_t kPastCaches = 8 << 20;
-
-// A pixel's channels of one block.
-using Channels = float __attribute__((vector_size(64), may_alias));
-using Words = std::uint32_t __attribute__((vector_size(64)));
-using Halves = std::uint16_t __attribute__((vector_size(32), may_alias));
-
-inline void load(const float* from, Channels& to) { to = *reinterpret_cast<const Channels*>(from); }
-inline void load(const Bf16* from, Channels& to) {
-  to = reinterpret_cast<Channels>(__builtin_convertvector(*reinterpret_cast<const Halves*>(from), Words) << 16U);
-}
-inline void store(const Channels& from, float* to) { *reinterpret_cast<Channels*>(to) = from; }
-
-inline void store(const Channels& from, Bf16* to) {  // as Bf16 rounds
-  const Words bits = reinterpret_cast<Words>(from);
-  const Words rounded = (bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U;
-  const Words number = reinterpret_cast<Words>(from == from);
-  *reinterpret_cast<Halves*>(to) = __builtin_convertvector((rounded & number) | (0x7FC0U & ~number), Halves);
-}
-
-
-#if AUTODIDACT_AVX512
-AUTODIDACT_KERNEL_AVX512 inline void store_past_caches(const Channels& from, float* to) { __builtin_ia32_movntps512(to, from); }
-#else
-inline void store_past_caches(const Channels& from, float* to) { store(from, to); }
-#endif
-inline void store_past_caches(const Channels& from, Bf16* to) { store(from, to); }
-
-template <class T>
-inline void store(const Channels& from, T* to, bool past_caches) {
-  if (past_caches) store_past_caches(from, to);
-  else store(from, to);
-}
-// Behind the last: what went past the caches is not in order with other stores, by which threads tell each other that they are done.
-inline void end_stores() { __builtin_ia32_sfence(); }
 
 // Planes (N, blocks, H, W, 16) and how they are divided into windows, the first of which begins `before` pixels before the plane.
 template <class T>
@@ -68,13 +30,6 @@ struct Tiling {
   int64_t images, high, wide;  // tiles in a plane
   int64_t before;              // pixels of the first window that lie outside: the padding
   int64_t count() const { return images * high * wide; }
-};
-
-// Rows for tiles and 16 channels of each slot; a slot's rows do not begin at a power of two, where they would share one set of the cache.
-struct Rows {
-  int64_t rows, blocks;
-  int64_t block() const { return rows * kBlock; }
-  int64_t slot() const { return blocks * block() + kBlock; }
 };
 
 // kSize² pixels from (top, left) on, zeros where there are none.
@@ -145,20 +100,6 @@ inline void transform(const Planes<const T>& planes, const Tiling& tiles, int64_
       scatter(zeros, row, rows.slot());
     }
   }
-}
-
-// kRows rows of M: 16·kVectors sums over all channels of V.
-template <int kVectors>
-inline void multiply_rows(const float* v, const Rows& of_v, const float* u, float* m) {
-  Channels sums[kRows][kVectors] = {};
-  for (int64_t block = 0; block < of_v.blocks; ++block, v += of_v.block())
-    for (int64_t c = 0; c < kBlock; ++c, u += kVectors * kBlock) {
-      const auto* filter = reinterpret_cast<const Channels*>(u);
-      for (int64_t t = 0; t < kRows; ++t)
-        for (int q = 0; q < kVectors; ++q) sums[t][q] += v[t * kBlock + c] * filter[q];
-    }
-  for (int64_t t = 0; t < kRows; ++t)
-    for (int q = 0; q < kVectors; ++q) store(sums[t][q], m + (q * of_v.rows + t) * kBlock);
 }
 
 struct Memory {
@@ -250,29 +191,14 @@ AUTODIDACT_KERNEL_AVX512 void transform_both(const Planes<const T>& x, const Pla
 
 // du (kFilters², K, C), of one filter value and 16·kVectors channels of x from block c on: = or += the products of all rows.
 template <class Scheme, int kVectors>
-AUTODIDACT_KERNEL_AVX512 void accumulate(const float* v, const Rows& of_v, const float* d, const Rows& of_d, int64_t filter, int64_t c, bool add, float* du) {
+AUTODIDACT_KERNEL_AVX512 void accumulate(const float* v, const Rows& of_v, const float* d, const Rows& of_d, int64_t filter, int64_t c, bool add,
+                                         float* du) {
   constexpr int kSlots = Scheme::kSlots, kFilters = Scheme::kFilters;
-  constexpr int64_t kTogether = 8;  // rows of du
-  const int64_t channels = of_v.blocks * kBlock;
-  for (int64_t k = 0; k < of_d.blocks * kBlock; k += kTogether) {
-    float* row = du + (filter * of_d.blocks * kBlock + k) * channels + c * kBlock;
-    Channels sums[kTogether][kVectors] = {};
-    if (add)
-      for (int64_t i = 0; i < kTogether; ++i)
-        for (int q = 0; q < kVectors; ++q) load(row + i * channels + q * kBlock, sums[i][q]);
-    for (int slot = 0; slot < kSlots * kSlots; ++slot) {
-      if (Scheme::filter_of(slot / kSlots) * kFilters + Scheme::filter_of(slot % kSlots) != filter) continue;
-      const float* from_x = v + slot * of_v.slot() + c * of_v.block();
-      const float* from_dy = d + slot * of_d.slot() + k / kBlock * of_d.block() + k % kBlock;
-      for (int64_t t = 0; t < of_v.rows; ++t) {
-        Channels x[kVectors];
-        for (int q = 0; q < kVectors; ++q) load(from_x + q * of_v.block() + t * kBlock, x[q]);
-        for (int64_t i = 0; i < kTogether; ++i)
-          for (int q = 0; q < kVectors; ++q) sums[i][q] += from_dy[t * kBlock + i] * x[q];
-      }
-    }
-    for (int64_t i = 0; i < kTogether; ++i)
-      for (int q = 0; q < kVectors; ++q) store(sums[i][q], row + i * channels + q * kBlock);
+  du += filter * of_d.blocks * kBlock * of_v.blocks * kBlock;
+  for (int slot = 0; slot < kSlots * kSlots; ++slot) {
+    if (Scheme::filter_of(slot / kSlots) * kFilters + Scheme::filter_of(slot % kSlots) != filter) continue;
+    add_outer_products<kVectors>(v + slot * of_v.slot(), of_v, d + slot * of_d.slot(), of_d, c, add, du);
+    add = true;
   }
 }
 

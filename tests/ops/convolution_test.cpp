@@ -113,6 +113,26 @@ TEST_CASE("convolution: our own winograd is the reference but for its rounding, 
   check({140, 16, 8, 7}, 16, 2); // more tiles than one group of the gradient has
 }
 
+TEST_CASE("convolution: a product by Strassen is the reference, and a lost row is caught") {
+  const auto check = [](const Shape& x, std::int64_t filters) {
+    auto layer = convolution(x, {filters, x[1], 1, 1}, {});
+    layer.blocks = {16};
+    layer.direct = true;
+    const auto direct = testing::fast_errors(layer);
+    layer.direct = false;
+    layer.prefer = {"strassen"};
+    const auto errors = testing::fast_errors(layer);
+    INFO(x.text());
+    CHECK(testing::worst(errors) <= testing::kF32Tolerance);
+    for (const char* name : {"y", "d/x"}) CHECK((errors.at(name) != direct.at(name)) == engine::onednn::has_avx512());
+    if (engine::onednn::has_avx512())
+      testing::check_mutants(layer, {}, {"convolution.fast.strassen.y", "convolution.fast.strassen.dx"}, testing::kF32Tolerance);
+  };
+  check({2, 64, 8, 8}, 128);   // whole groups
+  check({3, 128, 5, 7}, 64);   // a group that is not full, and planes that begin within one
+  check({1, 64, 3, 3}, 64);    // less than half a group
+}
+
 TEST_CASE("convolution: wide groups of narrow ones are the reference, and a filter in the wrong place is caught") {
   for (const ConvolutionGeometry& geometry : {ConvolutionGeometry{8, 1, 1, 1, 1}, ConvolutionGeometry{8, 2, 2, 1, 1}}) {
     auto layer = convolution({2, 32, 6, 5}, {32, 4, 3, 3}, geometry);
