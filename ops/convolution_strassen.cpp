@@ -14,7 +14,7 @@ using namespace channel_products;
 
 namespace {
 constexpr int kSlots = 7;
-constexpr int kVectors = 2;              // blocks of channels of a result that are made side by side
+constexpr int kVectors = 2;     // blocks of channels of a result that are made side by side
 constexpr int64_t kGroup = 32;  // rows in each half of a group, whose V and M are kept at a time
 
 // The factors of the seven products, and the result from them.
