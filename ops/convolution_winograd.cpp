@@ -102,23 +102,19 @@ inline void transform(const Planes<const T>& planes, const Tiling& tiles, int64_
   }
 }
 
-struct Memory {
-  float *v, *m;
-};
-
 // Tiles [first, end) of the result, in groups.
 template <class Scheme, int kVectors, class T>
-AUTODIDACT_KERNEL_AVX512 void convolve(const Planes<const T>& from, const Planes<T>& to, const Tiling& tiles, const float* u, int64_t group,
-                                int64_t first, int64_t end, const Memory& memory) {
+AUTODIDACT_KERNEL_AVX512 void convolve(const Planes<const T>& from, const Planes<T>& to, const Tiling& tiles, const float* u, int64_t first,
+                                       int64_t end, float* v, float* m) {
   constexpr int kSlots = Scheme::kSlots, kOutputs = Scheme::kOutputs;
   const int64_t channels = from.blocks * kBlock;
   const bool past_caches = static_cast<std::size_t>(tiles.images * to.blocks * to.height * to.width * kBlock) * sizeof(T) >= kPastCaches;
-  for (bool fetched = false; first < end; first += group, fetched = true) {
-    const int64_t count = std::min(group, end - first);
-    const Part next{first + group, std::clamp<int64_t>(end - first - group, 0, group), 0};
+  for (bool fetched = false; first < end; first += kGroup, fetched = true) {
+    const int64_t count = std::min(kGroup, end - first);
+    const Part next{first + kGroup, std::clamp<int64_t>(end - first - kGroup, 0, kGroup), 0};
     const Rows of_v{(count + kRows - 1) / kRows * kRows, from.blocks}, of_m{of_v.rows, kVectors};
-    transform<Scheme::kWindow, Scheme::kWindowStep, kSlots>(from, tiles, tiles.before, {first, count, of_v.rows}, fetched, memory.v, of_v,
-                                       [](const Channels* d, Channels* v) { Scheme::analyse(d, v); });
+    transform<Scheme::kWindow, Scheme::kWindowStep, kSlots>(from, tiles, tiles.before, {first, count, of_v.rows}, fetched, v, of_v,
+                                       [](const Channels* window, Channels* slots) { Scheme::analyse(window, slots); });
     // Memory is idle while products are summed: meanwhile it brings the next group, a share with each call.
     const int64_t calls = to.blocks / kVectors * kSlots * kSlots * (of_v.rows / kRows), windows = from.blocks * next.count;
     int64_t call = 0, asked = 0;
@@ -129,8 +125,8 @@ AUTODIDACT_KERNEL_AVX512 void convolve(const Planes<const T>& from, const Planes
           const int64_t slot = i * kSlots + j, filter = Scheme::filter_of(i) * Scheme::kFilters + Scheme::filter_of(j);
           for (int64_t t = 0; t < of_v.rows; t += kRows) {
             for (++call; asked * calls < windows * call; ++asked) fetch<Scheme::kWindowStep>(from, tiles, next, asked);
-            multiply_rows<kVectors>(memory.v + slot * of_v.slot() + t * kBlock, of_v, filters + filter * channels * kVectors * kBlock,
-                                    memory.m + slot * of_m.slot() + t * kBlock);
+            multiply_rows<kVectors>(v + slot * of_v.slot() + t * kBlock, of_v, filters + filter * channels * kVectors * kBlock,
+                                    m + slot * of_m.slot() + t * kBlock);
           }
         }
       for (int64_t t = 0; t < count; ++t) {
@@ -139,8 +135,8 @@ AUTODIDACT_KERNEL_AVX512 void convolve(const Planes<const T>& from, const Planes
         for (int q = 0; q < kVectors; ++q) {
           Channels slots[kSlots][kSlots], y[kOutputs][kOutputs];
           for (int i = 0; i < kSlots; ++i)
-            for (int j = 0; j < kSlots; ++j) load(memory.m + (i * kSlots + j) * of_m.slot() + (q * of_m.rows + t) * kBlock, slots[i][j]);
-          along_both<kSlots, kOutputs>(slots, y, [](const Channels* m, Channels* result) { Scheme::synthesise(m, result); });
+            for (int j = 0; j < kSlots; ++j) load(m + (i * kSlots + j) * of_m.slot() + (q * of_m.rows + t) * kBlock, slots[i][j]);
+          along_both<kSlots, kOutputs>(slots, y, [](const Channels* products, Channels* result) { Scheme::synthesise(products, result); });
           T* corner = to.plane(tile / (tiles.high * tiles.wide), k + q) + (top * to.width + left) * kBlock;
           for (int64_t i = 0; i < below; ++i)
             for (int64_t j = 0; j < right; ++j) store(y[i][j], corner + (i * to.width + j) * kBlock, past_caches);
@@ -318,8 +314,8 @@ class WinogradPass {
                     const auto target = planes(to, a.write<T>(0));
                     lane.parallel((tiles.count() + kRows - 1) / kRows, [&](int64_t begin, int64_t end, int thread) {
                       float* memory = a.scratch<float>() + thread * per_thread;
-                      convolve<Scheme, kVectors, T>(source, target, tiles, a.read<float>(1), kGroup, begin * kRows,
-                                                    std::min(end * kRows, tiles.count()), {memory, memory + v});
+                      convolve<Scheme, kVectors, T>(source, target, tiles, a.read<float>(1), begin * kRows,
+                                                    std::min(end * kRows, tiles.count()), memory, memory + v);
                     });
                   }});
   }
