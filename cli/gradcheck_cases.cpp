@@ -107,9 +107,12 @@ void add_convolutions(Catalogue& catalogue) {
   add_convolution(catalogue, "3x3 depthwise stride 2", planes, {24, 1, 3, 3},
                   {.groups = 24, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1});
   add_convolution(catalogue, "1x1", planes, {40, 24, 1, 1}, {});
-  add_convolution(catalogue, "1x1, Strassen's where there is AVX-512", {2, 64, 8, 8}, {64, 64, 1, 1}, {}, true);
-  catalogue.cases.back().check.prefer = {"strassen"};
-  catalogue.cases.back().fast = kStrassen;
+  for (const std::int64_t stride : {1, 2}) {
+    add_convolution(catalogue, fmt::format("1x1 stride {}, Strassen's where there is AVX-512", stride), {2, 64, 8, 8}, {64, 64, 1, 1},
+                    {.stride_h = stride, .stride_w = stride}, true);
+    catalogue.cases.back().check.prefer = {"strassen"};
+    catalogue.cases.back().fast = kStrassen;
+  }
   add_convolution(catalogue, "1x1 stride 2", planes, {40, 24, 1, 1}, {.stride_h = 2, .stride_w = 2});
   add_convolution(catalogue, "7x7 stride 2", {2, 3, 13, 13}, {16, 3, 7, 7},
                   {.stride_h = 2, .stride_w = 2, .pad_h = 3, .pad_w = 3});

@@ -33,7 +33,6 @@ inline void store(const Channels& from, engine::Bf16* to) {  // as Bf16 rounds
   *reinterpret_cast<Halves*>(to) = __builtin_convertvector((rounded & number) | (0x7FC0U & ~number), Halves);
 }
 
-
 #if AUTODIDACT_AVX512
 AUTODIDACT_KERNEL_AVX512 inline void store_past_caches(const Channels& from, float* to) { __builtin_ia32_movntps512(to, from); }
 #else
@@ -71,27 +70,29 @@ inline void multiply_rows(const float* v, const Rows& of_v, const float* u, floa
     for (int q = 0; q < kVectors; ++q) store(sums[t][q], m + (q * of_v.rows + t) * kBlock);
 }
 
-// du (K, C), of 16·kVectors channels of v from block c on: = or += Σ over rows of d (rows, K)ᵀ·v (rows, C).
-template <int kVectors>
-inline void add_outer_products(const float* v, const Rows& of_v, const float* d, const Rows& of_d, int64_t c, bool add, float* du) {
-  constexpr int64_t kTogether = 8;  // rows of du
-  const int64_t channels = of_v.blocks * kBlock;
-  const float* from_v = v + c * of_v.block();
-  for (int64_t k = 0; k < of_d.blocks * kBlock; k += kTogether) {
+// du (C / 16·kVectors, K, 16·kVectors), of those channels of v that begin with block c: = or += Σ over rows of d (rows, K)ᵀ·v (rows, C). Calls `meanwhile`
+// often.
+template <int kVectors, class Meanwhile>
+inline void add_outer_products(const float* v, const Rows& of_v, const float* d, const Rows& of_d, int64_t c, bool add, float* du, Meanwhile&& meanwhile) {
+  constexpr int64_t kTogether = 8, kTile = kTogether * kVectors;  // filters; vectors of du
+  v += c * of_v.block();
+  du += c * of_d.blocks * kBlock * kBlock;
+  for (int64_t k = 0; k < of_d.blocks * kBlock; k += kTogether, du += kTile * kBlock) {
+    meanwhile();
     const float* from_d = d + k / kBlock * of_d.block() + k % kBlock;
-    float* to = du + k * channels + c * kBlock;
     Channels sums[kTogether][kVectors] = {};
     if (add)
-      for (int64_t i = 0; i < kTogether; ++i)
-        for (int q = 0; q < kVectors; ++q) load(to + i * channels + q * kBlock, sums[i][q]);
+      for (int64_t i = 0; i < kTile; ++i) {
+        load(du + i * kBlock, sums[i / kVectors][i % kVectors]);
+        __builtin_prefetch(du + (kTile + i) * kBlock);
+      }
     for (int64_t t = 0; t < of_v.rows; ++t) {
       Channels row[kVectors];
-      for (int q = 0; q < kVectors; ++q) load(from_v + q * of_v.block() + t * kBlock, row[q]);
+      for (int q = 0; q < kVectors; ++q) load(v + q * of_v.block() + t * kBlock, row[q]);
       for (int64_t i = 0; i < kTogether; ++i)
         for (int q = 0; q < kVectors; ++q) sums[i][q] += from_d[t * kBlock + i] * row[q];
     }
-    for (int64_t i = 0; i < kTogether; ++i)
-      for (int q = 0; q < kVectors; ++q) store(sums[i][q], to + i * channels + q * kBlock);
+    for (int64_t i = 0; i < kTile; ++i) store(sums[i / kVectors][i % kVectors], du + i * kBlock);
   }
 }
 }  // namespace autodidact::ops::channel_products

@@ -15,13 +15,16 @@ using namespace channel_products;
 namespace {
 constexpr int kSlots = 7;
 constexpr int kVectors = 2;     // blocks of channels of a result that are made side by side
-constexpr int64_t kGroup = 32;  // rows in each half of a group, whose V and M are kept at a time
+constexpr int64_t kColumns = kVectors * kBlock;
+constexpr int64_t kGroup = 32;  // rows in each half of a group, whose factors are kept at a time
+constexpr int64_t kGradientGroup = 64;  // likewise for dW
 
 // The factors of the seven products, and the result from them.
 inline void left(const Channels (&a)[4], Channels (&s)[kSlots]) {
   const Channels s1 = a[2] + a[3], s2 = s1 - a[0];
   s[0] = a[0], s[1] = a[1], s[2] = a[1] - s2, s[3] = a[3], s[4] = s1, s[5] = s2, s[6] = a[0] - a[2];
 }
+inline void left_transposed(const Channels (&a)[4], Channels (&s)[kSlots]) { left({a[0], a[2], a[1], a[3]}, s); }
 inline void right(const Channels (&b)[4], Channels (&t)[kSlots]) {
   const Channels t1 = b[1] - b[0], t2 = b[3] - t1;
   t[0] = b[0], t[1] = b[2], t[2] = b[3], t[3] = t2 - b[2], t[4] = t1, t[5] = t2, t[6] = b[3] - b[1];
@@ -31,129 +34,345 @@ inline void result(const Channels (&p)[kSlots], Channels (&c)[4]) {
   c[0] = p[0] + p[1], c[1] = u2 + p[4] + p[2], c[2] = u3 - p[3], c[3] = u3 + p[4];
 }
 
-// Pixels as rows of channels: planes (N, blocks, pixels, 16).
+// Pixels as rows of channels: of planes (N, blocks, height, width, 16), every stride-th pixel of every stride-th line.
 template <class T>
 struct Matrix {
   T* data;
-  int64_t rows, blocks, pixels;  // in a plane
-  // Of the first block; the others follow every block() numbers.
-  T* row(int64_t r) const { return data + (r / pixels * blocks * pixels + r % pixels) * kBlock; }
-  int64_t block() const { return pixels * kBlock; }
+  int64_t rows, high, wide;  // lines and pixels of a plane that are rows
+  int64_t blocks, height, width, stride;
+  int64_t block() const { return height * width * kBlock; }  // from a row of one to the same of the next
+  int64_t half() const { return blocks / 2 * block(); }
 };
 
-// The factors of kGroup rows from `first` on and as many behind them. Rows that there are not are zeros.
-inline void transform(const Matrix<const float>& matrix, int64_t first, float* to, const Rows& rows) {
-  alignas(64) static constexpr float kZeros[kBlock] = {};
-  const int64_t columns = matrix.blocks / 2;
-  for (int64_t t = 0; t < kGroup; ++t) {
-    const int64_t above = first + t, below = above + kGroup;
-    const float* up = above < matrix.rows ? matrix.row(above) : nullptr;
-    const float* down = below < matrix.rows ? matrix.row(below) : nullptr;
-    for (int64_t b = 0; b < columns; ++b) {
-      const int64_t near = b * matrix.block(), far = (b + columns) * matrix.block();
-      Channels four[4], seven[kSlots];
-      load(up ? up + near : kZeros, four[0]);
-      load(up ? up + far : kZeros, four[1]);
-      load(down ? down + near : kZeros, four[2]);
-      load(down ? down + far : kZeros, four[3]);
-      left(four, seven);
-      for (int slot = 0; slot < kSlots; ++slot) store(seven[slot], to + slot * rows.slot() + b * rows.block() + t * kBlock);
-    }
+// Walks from row to row.
+template <class T>
+class Pixel {
+ public:
+  Pixel(const Matrix<T>& matrix, int64_t row)
+      : matrix_(matrix), left_(matrix.rows - row), n_(row / (matrix.high * matrix.wide)), y_(row / matrix.wide % matrix.high), x_(row % matrix.wide),
+        line_(line()) {}
+  void next() {
+    --left_;
+    if (++x_ < matrix_.wide) return;
+    x_ = 0;
+    if (++y_ == matrix_.high) y_ = 0, ++n_;
+    line_ = line();
   }
-}
+  // Of the first block; none behind the last row.
+  T* row() const { return left_ > 0 ? line_ + x_ * matrix_.stride * kBlock : nullptr; }
+  // Lines and columns from here to the next row.
+  int64_t lines() const { return std::min(matrix_.stride, matrix_.height - y_ * matrix_.stride); }
+  int64_t columns() const { return std::min(matrix_.stride, matrix_.width - x_ * matrix_.stride); }
 
-// Asks for line i of both halves of a group from row `first` on.
-inline void fetch(const Matrix<const float>& matrix, int64_t first, int64_t i) {
-  const int64_t row = first + i % (2 * kGroup);
-  if (row < matrix.rows) __builtin_prefetch(matrix.row(row) + i / (2 * kGroup) * matrix.block());
-}
+ private:
+  T* line() const { return matrix_.data + (n_ * matrix_.blocks * matrix_.height + y_ * matrix_.stride) * matrix_.width * kBlock; }
 
-// Groups [begin, end) of Y = X·Wᵀ.
-AUTODIDACT_KERNEL_AVX512 void multiply(const Matrix<const float>& from, const Matrix<float>& to, const float* u, int64_t begin, int64_t end, float* v, float* m) {
-  const Rows of_v{kGroup, from.blocks / 2}, of_m{kGroup, kVectors};
-  const int64_t channels = of_v.blocks * kBlock, columns = to.blocks / 2;
-  const bool past_caches = static_cast<std::size_t>(to.rows * to.blocks * kBlock) * sizeof(float) >= kPastCaches;
-  for (int64_t g = begin; g < end; ++g) {
-    const int64_t first = g * 2 * kGroup;
-    transform(from, first, v, of_v);
-    // Memory is idle while products are summed: meanwhile it brings the next group, a share with each call.
-    const int64_t calls = columns / kVectors * kSlots * (kGroup / kRows), lines = g + 1 < end ? from.blocks * 2 * kGroup : 0;
-    int64_t call = 0, asked = 0;
-    for (int64_t k = 0; k < columns; k += kVectors) {
-      const float* filters = u + k * kBlock * channels * kSlots;
-      for (int64_t slot = 0; slot < kSlots; ++slot)
-        for (int64_t t = 0; t < kGroup; t += kRows) {
-          for (++call; asked * calls < lines * call; ++asked) fetch(from, first + 2 * kGroup, asked);
-          multiply_rows<kVectors>(v + slot * of_v.slot() + t * kBlock, of_v, filters + slot * channels * kVectors * kBlock,
-                                  m + slot * of_m.slot() + t * kBlock);
+  const Matrix<T> matrix_;
+  int64_t left_, n_, y_, x_;
+  T* line_;
+};
+
+// A piece of work that is done in pieces while something else is: how many of them are due at each of its calls.
+class Pace {
+ public:
+  Pace() = default;
+  Pace(int64_t pieces, int64_t calls) : pieces_(pieces), calls_(calls) {}
+  int64_t pieces() const { return pieces_; }
+  int64_t a_call() const { return pieces_ / calls_ + 1; }  // at most
+  int64_t due() {
+    for (owed_ += pieces_; owed_ >= calls_; owed_ -= calls_) ++due_;
+    return due_;
+  }
+
+ private:
+  int64_t pieces_ = 0, calls_ = 1, owed_ = 0, due_ = 0;
+};
+
+// The factors of one group of rows after the other, of blocks [first, first + rows.blocks) of a half. Memory is idle while products are summed: meanwhile it
+// brings the next group, and what has come is made factors of. A piece is 16 channels of each quarter of a row.
+template <void (*kFactors)(const Channels (&)[4], Channels (&)[kSlots]), int64_t kHalf>
+class Factors {
+ public:
+  Factors(const Matrix<const float>& matrix, int64_t first, int64_t blocks, float* memory)
+      : matrix_(matrix), first_(first), rows_{kHalf, blocks}, made_(memory), next_(memory + size(blocks) / 2) {}
+
+  static int64_t size(int64_t blocks) { return 2 * kSlots * Rows{kHalf, blocks}.slot(); }
+  const Rows& rows() const { return rows_; }
+  const float* slot(int64_t slot) const { return made_ + slot * rows_.slot(); }
+
+  // The next group: rows from `first` on, and as many behind them. Rows that there are not are zeros.
+  void begin(int64_t first, int64_t calls) {
+    Pixel<const float> pixel(matrix_, first);
+    for (const float*& row : row_) {
+      row = pixel.row();
+      if (row) row += first_ * matrix_.block();
+      pixel.next();
+    }
+    pace_ = {rows_.blocks * kHalf, calls};
+    done_ = asked_ = 0;
+  }
+  void go_on() {
+    for (const int64_t due = pace_.due(); done_ < due; ++done_) make(done_);
+    // Not a function: the compiler takes one that only asks for memory to be without effect, and leaves it out.
+    for (const int64_t ahead = std::min(done_ + pace_.a_call(), pace_.pieces()); asked_ < ahead; ++asked_)
+      for (int64_t t = asked_ % kHalf; t < 2 * kHalf; t += kHalf)
+        if (const float* row = row_[t]) {
+          row += asked_ / kHalf * matrix_.block();
+          __builtin_prefetch(row);
+          __builtin_prefetch(row + matrix_.half());
         }
-      for (int64_t t = 0; t < kGroup; ++t) {
-        const int64_t above = first + t, below = above + kGroup;
-        for (int64_t q = 0; q < kVectors; ++q) {
-          Channels products[kSlots], four[4];
-          for (int slot = 0; slot < kSlots; ++slot) load(m + slot * of_m.slot() + q * of_m.block() + t * kBlock, products[slot]);
-          result(products, four);
-          const int64_t near = (k + q) * to.block(), far = (k + q + columns) * to.block();
-          if (above < to.rows) store(four[0], to.row(above) + near, past_caches), store(four[1], to.row(above) + far, past_caches);
-          if (below < to.rows) store(four[2], to.row(below) + near, past_caches), store(four[3], to.row(below) + far, past_caches);
-        }
+  }
+  void end() {
+    for (; done_ < pace_.pieces(); ++done_) make(done_);
+    std::swap(made_, next_);
+  }
+
+ private:
+  void make(int64_t piece) const {
+    alignas(64) static constexpr float kZeros[kBlock] = {};
+    const int64_t t = piece % kHalf, b = piece / kHalf;
+    Channels four[4], seven[kSlots];
+    for (int i = 0; i < 2; ++i) {
+      const float* row = row_[t + i * kHalf];
+      load(row ? row + b * matrix_.block() : kZeros, four[2 * i]);
+      load(row ? row + b * matrix_.block() + matrix_.half() : kZeros, four[2 * i + 1]);
+    }
+    kFactors(four, seven);
+    for (int slot = 0; slot < kSlots; ++slot) store(seven[slot], next_ + slot * rows_.slot() + b * rows_.block() + t * kBlock);
+  }
+
+  Matrix<const float> matrix_;
+  int64_t first_;
+  Rows rows_;
+  float *made_, *next_;
+  const float* row_[2 * kHalf];
+  Pace pace_;
+  int64_t done_ = 0, asked_ = 0;
+};
+
+// The results, kColumns of each half after the others: while the next products are summed, those that are complete go to memory, and zeros to the pixels
+// that a stride leaves out. A piece is a row.
+class Results {
+ public:
+  Results(const Matrix<float>& matrix, float* memory)
+      : matrix_(matrix), past_caches_(static_cast<std::size_t>(matrix.rows * matrix.blocks * kBlock) * sizeof(float) >= kPastCaches), made_(memory),
+        next_(memory + size() / 2) {}
+
+  static constexpr Rows kProducts{kGroup, kVectors};
+  static int64_t size() { return 2 * kSlots * kProducts.slot(); }
+  float* slot(int64_t slot) const { return next_ + slot * kProducts.slot(); }
+
+  // The products are complete, of the rows from `first` on and of block k and its like.
+  void begin(int64_t first, int64_t k, int64_t calls) {
+    std::swap(made_, next_);
+    if (k == 0) {
+      Pixel<float> pixel(matrix_, first);
+      for (Place& place : place_) {
+        place = {pixel.row(), pixel.lines(), pixel.columns()};
+        pixel.next();
       }
     }
+    k_ = k;
+    pace_ = {kGroup, calls};
+    done_ = 0;
   }
+  void go_on() {
+    for (const int64_t due = pace_.due(); done_ < due; ++done_) make(done_);
+  }
+  void end() {
+    for (; done_ < pace_.pieces(); ++done_) make(done_);
+  }
+
+ private:
+  struct Place {
+    float* row;
+    int64_t lines, columns;
+  };
+  void make(int64_t t) const {
+    const int64_t block = matrix_.block(), half = matrix_.half();
+    float* const rows[2] = {place_[t].row, place_[t + kGroup].row};
+    for (int64_t q = 0; q < kVectors; ++q) {
+      Channels products[kSlots], four[4];
+      for (int slot = 0; slot < kSlots; ++slot) load(made_ + slot * kProducts.slot() + q * kProducts.block() + t * kBlock, products[slot]);
+      result(products, four);
+      for (int i = 0; i < 2; ++i)
+        if (rows[i]) {
+          float* row = rows[i] + (k_ + q) * block;
+          store(four[2 * i], row, past_caches_);
+          store(four[2 * i + 1], row + half, past_caches_);
+        }
+    }
+    if (matrix_.stride > 1)
+      for (const Place& place : {place_[t], place_[t + kGroup]})
+        if (place.row) clear_between(place);
+  }
+  void clear_between(const Place& place) const {
+    for (int64_t pixel = 1; pixel < place.lines * place.columns; ++pixel)
+      for (int64_t q = 0; q < kVectors; ++q) {
+        float* between = place.row + (k_ + q) * matrix_.block() + (pixel / place.columns * matrix_.width + pixel % place.columns) * kBlock;
+        store(Channels{}, between, past_caches_);
+        store(Channels{}, between + matrix_.half(), past_caches_);
+      }
+  }
+
+  Matrix<float> matrix_;
+  bool past_caches_;
+  float *made_, *next_;
+  Place place_[2 * kGroup];
+  int64_t k_ = 0, done_ = 0;
+  Pace pace_;
+};
+
+// Groups [begin, end) of Y = X·Wᵀ. U is W as pack_filters makes it.
+AUTODIDACT_KERNEL_AVX512 void multiply(const Matrix<const float>& from, const Matrix<float>& to, const float* u, int64_t begin, int64_t end, float* memory) {
+  const Rows half{kGroup, from.blocks / 2};
+  Factors<left, kGroup> factors(from, 0, half.blocks, memory);
+  Results results(to, memory + factors.size(half.blocks));
+  const int64_t channels = half.blocks * kBlock, columns = to.blocks / 2, calls = kSlots * (kGroup / kRows);
+  factors.begin(begin * 2 * kGroup, 1);
+  for (int64_t first = begin * 2 * kGroup; first < end * 2 * kGroup; first += 2 * kGroup) {
+    factors.end();
+    factors.begin(first + 2 * kGroup < end * 2 * kGroup ? first + 2 * kGroup : from.rows, columns / kVectors * calls);
+    for (int64_t k = 0; k < columns; k += kVectors) {
+      for (int64_t slot = 0; slot < kSlots; ++slot) {
+        const float* filters = u + (k * kSlots + slot * kVectors) * channels * kBlock;
+        for (int64_t t = 0; t < kGroup; t += kRows) {
+          factors.go_on();
+          results.go_on();
+          multiply_rows<kVectors>(factors.slot(slot) + t * kBlock, half, filters, results.slot(slot) + t * kBlock);
+        }
+      }
+      results.end();
+      results.begin(first, k, calls);
+    }
+  }
+  results.end();
   end_stores();
 }
 
-// U of 16·kVectors columns of each half from k on: kSlots, channels / 2, 16·kVectors. The matrix W (K,C) is the right factor where `turned`, else Wᵀ.
-AUTODIDACT_KERNEL_AVX512 void pack(const float* w, bool turned, int64_t channels, int64_t filters, int64_t k, float* u) {
-  const auto weight = [=](int64_t from, int64_t to) { return turned ? w[from * filters + to] : w[to * channels + from]; };
-  for (int64_t c = 0; c < channels / 2; ++c)
+inline void transpose(Channels (&rows)[kBlock]) {
+  for (int64_t distance = 1; distance < kBlock; distance *= 2) {
+    Words low, high;  // of two rows that lie so far from each other: lanes of the second count from 16
+    for (int64_t l = 0; l < kBlock; ++l) {
+      low[l] = static_cast<std::uint32_t>(l & distance ? kBlock + l - distance : l);
+      high[l] = static_cast<std::uint32_t>(l & distance ? kBlock + l : l + distance);
+    }
+    for (int64_t i = 0; i < kBlock; ++i)
+      if ((i & distance) == 0) {
+        const Channels a = rows[i], b = rows[i + distance];
+        rows[i] = __builtin_shuffle(a, b, low);
+        rows[i + distance] = __builtin_shuffle(a, b, high);
+      }
+  }
+}
+
+// U of kColumns of each half from k on: kSlots, channels / 2, kColumns. The matrix W (K,C) is the right factor where `turned`, else Wᵀ.
+AUTODIDACT_KERNEL_AVX512 void pack_filters(const float* w, bool turned, int64_t channels, int64_t filters, int64_t k, float* u) {
+  for (int64_t c = 0; c < channels / 2; c += kBlock)
     for (int64_t q = 0; q < kVectors; ++q) {
-      Channels four[4], seven[kSlots];
-      for (int64_t l = 0; l < kBlock; ++l)
-        for (int i = 0; i < 4; ++i) four[i][l] = weight(c + i / 2 * (channels / 2), k + q * kBlock + l + i % 2 * (filters / 2));
-      right(four, seven);
-      for (int slot = 0; slot < kSlots; ++slot) store(seven[slot], u + ((slot * (channels / 2) + c) * kVectors + q) * kBlock);
+      Channels quarters[4][kBlock];  // 16 channels of 16 filters
+      for (int i = 0; i < 4; ++i) {
+        const int64_t channel = c + i / 2 * (channels / 2), filter = k + q * kBlock + i % 2 * (filters / 2);
+        for (int64_t l = 0; l < kBlock; ++l) load(turned ? w + (channel + l) * filters + filter : w + (filter + l) * channels + channel, quarters[i][l]);
+        if (!turned) transpose(quarters[i]);
+      }
+      for (int64_t l = 0; l < kBlock; ++l) {
+        Channels seven[kSlots];
+        right({quarters[0][l], quarters[1][l], quarters[2][l], quarters[3][l]}, seven);
+        for (int slot = 0; slot < kSlots; ++slot) store(seven[slot], u + ((slot * (channels / 2) + c + l) * kVectors + q) * kBlock);
+      }
+    }
+}
+
+// A thread's share of dW = dYᵀ·X: groups of rows, of blocks of a half of x's channels.
+struct Share {
+  int64_t begin, end, first_block, last_block;
+};
+
+// Its products, du (kSlots, C / 2·kColumns, K / 2, kColumns), added to what is there.
+AUTODIDACT_KERNEL_AVX512 void accumulate(const Matrix<const float>& x, const Matrix<const float>& dy, const Share& share, float* du, float* memory) {
+  constexpr int64_t kStep = 2 * kGradientGroup;
+  const Rows of_x{kGradientGroup, share.last_block - share.first_block}, of_dy{kGradientGroup, dy.blocks / 2};
+  Factors<right, kGradientGroup> right_factors(x, share.first_block, of_x.blocks, memory);
+  Factors<left_transposed, kGradientGroup> left_factors(dy, 0, of_dy.blocks, memory + right_factors.size(of_x.blocks));
+  const int64_t size = x.blocks / 2 * kBlock * of_dy.blocks * kBlock, calls = kSlots * of_x.blocks / kVectors * of_dy.blocks * 2;
+  right_factors.begin(share.begin * kStep, 1);
+  left_factors.begin(share.begin * kStep, 1);
+  for (int64_t first = share.begin * kStep; first < share.end * kStep; first += kStep) {
+    right_factors.end();
+    left_factors.end();
+    const int64_t next = first + kStep < share.end * kStep ? first + kStep : std::max(x.rows, dy.rows);
+    right_factors.begin(next, calls);
+    left_factors.begin(next, calls);
+    for (int64_t slot = 0; slot < kSlots; ++slot)
+      for (int64_t c = 0; c < of_x.blocks; c += kVectors)
+        add_outer_products<kVectors>(right_factors.slot(slot), of_x, left_factors.slot(slot), of_dy, c, true,
+                                     du + slot * size + share.first_block * kBlock * of_dy.blocks * kBlock, [&] {
+                                       right_factors.go_on();
+                                       left_factors.go_on();
+                                     });
+  }
+}
+
+// dW (K,C) of kColumns of each half of C from c on, from `copies` of du.
+AUTODIDACT_KERNEL_AVX512 void gather(const float* du, int64_t copies, int64_t filters, int64_t channels, int64_t c, float* dw) {
+  const int64_t size = filters / 2 * (channels / 2);
+  for (int64_t k = 0; k < filters / 2; ++k)
+    for (int64_t q = 0; q < kVectors; ++q) {
+      Channels seven[kSlots] = {}, four[4];
+      for (int64_t copy = 0; copy < copies; ++copy)
+        for (int slot = 0; slot < kSlots; ++slot) {
+          Channels part;
+          load(du + (copy * kSlots + slot) * size + c * (filters / 2) + k * kColumns + q * kBlock, part);
+          seven[slot] += part;
+        }
+      result(seven, four);
+      for (int i = 0; i < 4; ++i) store(four[i], dw + (k + i / 2 * (filters / 2)) * channels + c + q * kBlock + i % 2 * (channels / 2));
     }
 }
 
 class StrassenPass {
  public:
-  explicit StrassenPass(const Query& query)
-      : pass_(query.pass), threads_(query.threads), weights_change_(query.weights_change), w_(query.inputs[1]), x_(query.type(query.inputs[0], kBlock)),
-        y_(query.type(query.outputs[0], kBlock)) {}
+  StrassenPass(const Query& query, const ConvolutionGeometry& geometry)
+      : pass_(query.pass), threads_(query.threads), weights_change_(query.weights_change), stride_(geometry.stride_h), w_(query.inputs[1]),
+        x_(query.type(query.inputs[0], kBlock)), y_(query.type(query.outputs[0], kBlock)) {}
 
   bool fits(const ConvolutionGeometry& g) const {
-    constexpr int64_t kBoth = 2 * kVectors * kBlock;  // halves of whole vectors
-    const bool pointwise = g.groups == 1 && w_[2] == 1 && w_[3] == 1 && g.stride_h == 1 && g.stride_w == 1 && g.pad_h == 0 && g.pad_w == 0;
-    return pass_ != Pass::backward_weights && pointwise && x_.dtype == engine::DType::f32 && w_[0] % kBoth == 0 && w_[1] % kBoth == 0;
+    const bool pointwise = g.groups == 1 && w_[2] == 1 && w_[3] == 1 && g.stride_h == g.stride_w && g.pad_h == 0 && g.pad_w == 0;
+    return pointwise && x_.dtype == engine::DType::f32 && w_[0] % (2 * kColumns) == 0 && w_[1] % (2 * kColumns) == 0;
   }
 
   Candidate candidate() const {
     Candidate candidate;
     candidate.id = "strassen";
     candidate.implementation = "own_strassen";
-    candidate.types = {{back() ? d_in(0) : in(0), x_}, {back() ? d_out() : out(), y_}};
-    candidate.emit = [*this](Emitter& emitter) { emit(emitter); };
+    candidate.types = {{pass_ == Pass::backward_data ? d_in(0) : in(0), x_}, {pass_ == Pass::forward ? out() : d_out(), y_}};
+    candidate.emit = [*this](Emitter& emitter) { pass_ == Pass::backward_weights ? emit_gradient(emitter) : emit(emitter); };
     return candidate;
   }
 
  private:
   bool back() const { return pass_ == Pass::backward_data; }
   template <class T>
-  static Matrix<T> matrix(const TensorType& type, T* data) {
-    const int64_t pixels = type.shape[2] * type.shape[3];
-    return {data, type.shape[0] * pixels, type.shape[1] / kBlock, pixels};
+  Matrix<T> matrix_of_x(T* data) const {
+    const int64_t high = y_.shape[2], wide = y_.shape[3];
+    return {data, y_.shape[0] * high * wide, high, wide, x_.shape[1] / kBlock, x_.shape[2], x_.shape[3], stride_};
+  }
+  template <class T>
+  Matrix<T> matrix_of_y(T* data) const {
+    const int64_t high = y_.shape[2], wide = y_.shape[3];
+    return {data, y_.shape[0] * high * wide, high, wide, y_.shape[1] / kBlock, high, wide, 1};
   }
 
   // U. Where the weights change with every step, it is not kept longer than it is needed.
   Operand filters(Emitter& emitter) const {
     const bool back = this->back();
-    const int64_t filters = w_[back ? 1 : 0], channels = w_[back ? 0 : 1], size = kSlots * (channels / 2) * kVectors * kBlock;
-    const int64_t parts = filters / 2 / (kVectors * kBlock);
+    const int64_t filters = w_[back ? 1 : 0], channels = w_[back ? 0 : 1], size = kSlots * (channels / 2) * kColumns;
+    const int64_t parts = filters / 2 / kColumns;
     const auto kernel = [=](Lane& lane, const Arguments& a) {
       lane.parallel(parts, [&](int64_t begin, int64_t end, int) {
         for (int64_t part = begin; part < end; ++part)
-          pack(a.read<float>(0), back, channels, filters, part * kVectors * kBlock, a.write<float>(0) + part * size);
+          pack_filters(a.read<float>(0), back, channels, filters, part * kColumns, a.write<float>(0) + part * size);
       });
     };
     const auto bytes = static_cast<std::size_t>(parts * size) * sizeof(float);
@@ -165,25 +384,58 @@ class StrassenPass {
 
   void emit(Emitter& emitter) const {
     const bool back = this->back();
-    const TensorType from = back ? y_ : x_, to = back ? x_ : y_;
-    const Rows of_v{kGroup, from.shape[1] / kBlock / 2}, of_m{kGroup, kVectors};
-    const int64_t v = kSlots * of_v.slot(), per_thread = v + kSlots * of_m.slot();
+    const int64_t per_thread = Factors<left, kGroup>::size((back ? y_ : x_).shape[1] / kBlock / 2) + Results::size();
     const bool lost = back ? mutated("convolution.fast.strassen.dx") : mutated("convolution.fast.strassen.y");
     emitter.task({"", {back ? d_out() : in(0), filters(emitter)}, {back ? d_in(0) : out()}, static_cast<std::size_t>(threads_ * per_thread) * sizeof(float),
-                  [=](Lane& lane, const Arguments& a) {
-                    Matrix<const float> source = matrix(from, a.read<float>(0));
+                  [=, pass = *this](Lane& lane, const Arguments& a) {
+                    Matrix<const float> source = back ? pass.matrix_of_y(a.read<float>(0)) : pass.matrix_of_x(a.read<float>(0));
                     if (lost) --source.rows;
-                    const Matrix<float> target = matrix(to, a.write<float>(0));
+                    const Matrix<float> target = back ? pass.matrix_of_x(a.write<float>(0)) : pass.matrix_of_y(a.write<float>(0));
                     lane.parallel((target.rows + 2 * kGroup - 1) / (2 * kGroup), [&](int64_t begin, int64_t end, int thread) {
-                      float* memory = a.scratch<float>() + thread * per_thread;
-                      multiply(source, target, a.read<float>(1), begin, end, memory, memory + v);
+                      multiply(source, target, a.read<float>(1), begin, end, a.scratch<float>() + thread * per_thread);
                     });
                   }});
+  }
+
+  // Threads divide the rows among them, and each adds to a du of its own; where that would be too much memory, several share one and divide its columns.
+  void emit_gradient(Emitter& emitter) const {
+    constexpr int64_t kMostOfDu = 64 << 20;  // bytes
+    const int64_t filters = w_[0], channels = w_[1], du = kSlots * (filters / 2) * (channels / 2), columns = channels / 2 / kColumns;
+    int64_t copies = threads_;
+    while (copies > 1 && (threads_ % copies != 0 || copies * du * static_cast<int64_t>(sizeof(float)) > kMostOfDu)) --copies;
+    const int64_t sharers = threads_ / copies;
+    const int64_t per_thread = Factors<right, kGradientGroup>::size(channels / 2 / kBlock) + Factors<left, kGradientGroup>::size(filters / 2 / kBlock);
+    const bool lost = mutated("convolution.fast.strassen.dw");
+    const auto kernel = [=, pass = *this](Lane& lane, const Arguments& a) {
+      Matrix<const float> x = pass.matrix_of_x(a.read<float>(0));
+      const Matrix<const float> dy = pass.matrix_of_y(a.read<float>(1));
+      const int64_t groups = (dy.rows + 2 * kGradientGroup - 1) / (2 * kGradientGroup);
+      if (lost) --x.rows;
+      float *sums = a.scratch<float>(), *memory = sums + copies * du;
+      lane.parallel(copies * sharers, [&](int64_t begin, int64_t end, int thread) {
+        for (int64_t i = begin; i < end; ++i) {
+          const int64_t copy = i / sharers, sharer = i % sharers;
+          const int64_t first = columns * sharer / sharers, last = columns * (sharer + 1) / sharers;
+          float* to = sums + copy * du;
+          for (int64_t slot = 0; slot < kSlots; ++slot) {
+            float* part = to + slot * du / kSlots;
+            std::fill(part + first * kColumns * filters / 2, part + last * kColumns * filters / 2, 0.0F);
+          }
+          if (first < last)
+            accumulate(x, dy, {groups * copy / copies, groups * (copy + 1) / copies, first * kVectors, last * kVectors}, to, memory + thread * per_thread);
+        }
+      });
+      lane.parallel(columns, [&](int64_t begin, int64_t end, int) {
+        for (int64_t c = begin; c < end; ++c) gather(sums, copies, filters, channels, c * kColumns, a.write<float>(0));
+      });
+    };
+    emitter.task({"", {in(0), d_out()}, {d_in(1)}, static_cast<std::size_t>(copies * du + threads_ * per_thread) * sizeof(float), kernel});
   }
 
   Pass pass_;
   int64_t threads_;
   bool weights_change_;
+  int64_t stride_;
   Shape w_;
   TensorType x_, y_;
 };
@@ -192,7 +444,7 @@ class StrassenPass {
 std::vector<Candidate> strassen_candidates(const Query& query, const ConvolutionGeometry& geometry) {
   if (query.only_direct || !engine::onednn::has_avx512()) return {};
   if (std::find(query.blocks.begin(), query.blocks.end(), kBlock) == query.blocks.end()) return {};
-  const StrassenPass pass(query);
+  const StrassenPass pass(query, geometry);
   if (!pass.fits(geometry)) return {};
   return {pass.candidate()};
 }

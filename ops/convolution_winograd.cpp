@@ -9,7 +9,7 @@
 #include "ops/winograd.hpp"
 
 namespace autodidact::ops {
-using engine::Arguments, engine::Bf16, engine::Candidate, engine::d_in, engine::d_out, engine::Emitter, engine::in, engine::Lane;
+using engine::Arguments, engine::Candidate, engine::d_in, engine::d_out, engine::Emitter, engine::in, engine::Lane;
 using engine::mutated, engine::Operand, engine::out, engine::Pass, engine::Query, engine::Shape, engine::TensorType, engine::with_element;
 using std::int64_t;
 using namespace channel_products;
@@ -185,7 +185,7 @@ AUTODIDACT_KERNEL_AVX512 void transform_both(const Planes<const T>& x, const Pla
                                               [](const Channels* tile, Channels* slots) { Scheme::spread(tile, slots); });
 }
 
-// du (kFilters², K, C), of one filter value and 16·kVectors channels of x from block c on: = or += the products of all rows.
+// du (kFilters², C / 16·kVectors, K, 16·kVectors), of one filter value and the channels of x that begin with block c: = or += the products of all rows.
 template <class Scheme, int kVectors>
 AUTODIDACT_KERNEL_AVX512 void accumulate(const float* v, const Rows& of_v, const float* d, const Rows& of_d, int64_t filter, int64_t c, bool add,
                                          float* du) {
@@ -193,20 +193,21 @@ AUTODIDACT_KERNEL_AVX512 void accumulate(const float* v, const Rows& of_v, const
   du += filter * of_d.blocks * kBlock * of_v.blocks * kBlock;
   for (int slot = 0; slot < kSlots * kSlots; ++slot) {
     if (Scheme::filter_of(slot / kSlots) * kFilters + Scheme::filter_of(slot % kSlots) != filter) continue;
-    add_outer_products<kVectors>(v + slot * of_v.slot(), of_v, d + slot * of_d.slot(), of_d, c, add, du);
+    add_outer_products<kVectors>(v + slot * of_v.slot(), of_v, d + slot * of_d.slot(), of_d, c, add, du, [] {});
     add = true;
   }
 }
 
 // dw of the filters [begin, end) from du.
-template <class Scheme>
+template <class Scheme, int kVectors>
 AUTODIDACT_KERNEL_AVX512 void gather(const float* du, int64_t filters, int64_t channels, int64_t begin, int64_t end, float* dw) {
   constexpr int kFilters = Scheme::kFilters;
-  for (int64_t k = begin; k < end; ++k)
-    for (int64_t c = 0; c < channels; c += kBlock) {
+  for (int64_t c = 0; c < channels; c += kBlock)
+    for (int64_t k = begin; k < end; ++k) {
       Channels u[kFilters][kFilters], w[3][3];
+      const float* from = du + (c / (kVectors * kBlock) * filters + k) * kVectors * kBlock + c % (kVectors * kBlock);
       for (int i = 0; i < kFilters; ++i)
-        for (int j = 0; j < kFilters; ++j) load(du + ((i * kFilters + j) * filters + k) * channels + c, u[i][j]);
+        for (int j = 0; j < kFilters; ++j) load(from + (i * kFilters + j) * filters * channels, u[i][j]);
       along_both<kFilters, 3>(u, w, [](const Channels* value, Channels* tap) { Scheme::gather(value, tap); });
       for (int64_t l = 0; l < kBlock; ++l)
         for (int i = 0; i < 9; ++i) dw[(k * channels + c + l) * 9 + i] = w[i / 3][i % 3][l];
@@ -344,7 +345,9 @@ class WinogradPass {
           });
         });
       }
-      lane.parallel(filters, [&](int64_t begin, int64_t end, int) { gather<Scheme>(du, filters, channels, begin, end, a.write<float>(0)); });
+      with_vectors(of_v.blocks, [&](auto vectors) {
+        lane.parallel(filters, [&](int64_t begin, int64_t end, int) { gather<Scheme, vectors>(du, filters, channels, begin, end, a.write<float>(0)); });
+      });
     };
     emitter.task({"", {in(0), d_out()}, {d_in(1)}, static_cast<std::size_t>(v + d + kValues * filters * channels) * sizeof(float), kernel});
   }

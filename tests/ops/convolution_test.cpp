@@ -114,23 +114,28 @@ TEST_CASE("convolution: our own winograd is the reference but for its rounding, 
 }
 
 TEST_CASE("convolution: a product by Strassen is the reference, and a lost row is caught") {
-  const auto check = [](const Shape& x, std::int64_t filters) {
-    auto layer = convolution(x, {filters, x[1], 1, 1}, {});
+  const auto check = [](const Shape& x, std::int64_t filters, std::int64_t stride) {
+    auto layer = convolution(x, {filters, x[1], 1, 1}, {.stride_h = stride, .stride_w = stride});
     layer.blocks = {16};
     layer.direct = true;
     const auto direct = testing::fast_errors(layer);
     layer.direct = false;
     layer.prefer = {"strassen"};
     const auto errors = testing::fast_errors(layer);
-    INFO(x.text());
+    INFO(x.text(), " stride ", stride);
     CHECK(testing::worst(errors) <= testing::kF32Tolerance);
-    for (const char* name : {"y", "d/x"}) CHECK((errors.at(name) != direct.at(name)) == engine::onednn::has_avx512());
+    for (const char* name : {"y", "d/x", "d/w"}) CHECK((errors.at(name) != direct.at(name)) == engine::onednn::has_avx512());
     if (engine::onednn::has_avx512())
-      testing::check_mutants(layer, {}, {"convolution.fast.strassen.y", "convolution.fast.strassen.dx"}, testing::kF32Tolerance);
+      testing::check_mutants(layer, {}, {"convolution.fast.strassen.y", "convolution.fast.strassen.dx", "convolution.fast.strassen.dw"},
+                              testing::kF32Tolerance);
   };
-  check({2, 64, 8, 8}, 128);   // whole groups
-  check({3, 128, 5, 7}, 64);   // a group that is not full, and planes that begin within one
-  check({1, 64, 3, 3}, 64);    // less than half a group
+  check({2, 64, 8, 8}, 128, 1);   // whole groups
+  check({3, 128, 5, 7}, 64, 1);   // a group that is not full, and planes that begin within one
+  check({1, 64, 3, 3}, 64, 1);    // less than half a group
+  check({5, 64, 12, 7}, 128, 1);  // several groups of the gradient, the last not full
+  check({2, 64, 16, 14}, 64, 2);
+  check({3, 128, 7, 5}, 64, 2);   // the last line and column have no neighbour
+  check({1, 64, 10, 11}, 64, 3);
 }
 
 TEST_CASE("convolution: wide groups of narrow ones are the reference, and a filter in the wrong place is caught") {
