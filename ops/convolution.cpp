@@ -165,7 +165,6 @@ Candidate make_candidate(Pass pass, const Method& method) {
       candidate.emit = [method](Emitter& emitter) {
         emit_from_packed_weights(emitter, method, in(0), method.problem.x, out(), method.problem.y);
       };
-      if (problem.groups > 1 && problem.groups == problem.x.shape[1]) candidate.again = candidate.emit;
   }
   return candidate;
 }
