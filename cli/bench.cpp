@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/arguments.hpp"
+#include "cli/bench_companion.hpp"
 #include "cli/command.hpp"
 #include "cli/optimizer_arguments.hpp"
 #include "train/errors.hpp"
@@ -38,9 +39,10 @@ struct BenchArguments {
   void declare(App& arguments) {
     CLI::App& app = *arguments;
     app.add_option("what", what, "step: time training steps · infer: time the logits of batches, as eval computes them · "
-                   "floor: the fastest candidate of every task of a training step, summed · scaling: simulate a step on more threads")
+                   "floor: the fastest candidate of every task of a training step, summed · scaling: simulate a step on more threads · "
+                   "ops, peers: one op at a time, PyTorch's step beside ours; these two have options of their own, behind the word")
         ->required()
-        ->check(CLI::IsMember({"step", "infer", "floor", "scaling"}));
+        ->check(CLI::IsMember({"step", "infer", "floor", "scaling", "ops", "peers"}));
     network.declare(app);
     recipe.declare(app);
     images.declare(app);
@@ -184,10 +186,12 @@ void print(const Json& json) {
 }  // namespace
 
 int run_bench(const Arguments& arguments) {
+  if (!arguments.empty() && is_bench_companion(arguments.front())) return run_bench_companion(arguments.front(), {arguments.begin() + 1, arguments.end()});
   BenchArguments bench;
   App app("bench", "Times the training step or inference on random images in memory, sums the fastest candidates of the step's tasks, or simulates more threads.");
   bench.declare(app);
   app.parse(arguments);
+  if (is_bench_companion(bench.what)) throw std::invalid_argument(fmt::format("bench {0} has options of its own: they stand behind '{0}'", bench.what));
 
   engine::Lanes lanes(bench.compile.threads);
   const engine::Mode mode = bench.what == "infer" ? engine::Mode::infer : engine::Mode::train;

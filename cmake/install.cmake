@@ -11,6 +11,14 @@ set_target_properties(autodidact_cli PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
 set_target_properties(autodidact_dependencies PROPERTIES EXPORT_NAME dependencies)
 
 install(TARGETS autodidact_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+# `bench peers`, which lies in folders as it does here, with the network in PyTorch; and `bench ops`.
+foreach(file IN ITEMS bench/peers.py bench/peer/step.py bench/peer/README.md tests/oracle/seed_network.py)
+  get_filename_component(folder ${file} DIRECTORY)
+  install(FILES ${CMAKE_SOURCE_DIR}/${file} DESTINATION ${CMAKE_INSTALL_DATADIR}/autodidact/${folder})
+endforeach()
+if(AUTODIDACT_BENCH)
+  install(TARGETS bench_ops RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/autodidact)
+endif()
 install(TARGETS autodidact autodidact_dependencies EXPORT autodidactTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 

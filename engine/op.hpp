@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/graph.hpp"
@@ -112,6 +113,13 @@ class Emitter {
   // A private buffer of this pass; lives from its first writer to its last reader.
   virtual Operand temporary(std::size_t bytes) = 0;
   virtual Operand pack(EmittedPack pack) = 0;
+  // As `pack` where the weights stay. Where they change with every run, a task makes it in memory that is free again behind its last reader.
+  Operand pack_or_make(bool weights_change, EmittedPack pack) {
+    if (!weights_change) return this->pack(std::move(pack));
+    const Operand made = temporary(pack.bytes);
+    task({"filters", std::move(pack.parameters), {made}, pack.scratch_bytes, std::move(pack.kernel)});
+    return made;
+  }
   // Sums `count` values of f64 over all ranks, in place, between two tasks.
   virtual void collective(Operand temporary, std::int64_t count) = 0;
 };

@@ -364,7 +364,7 @@ class StrassenPass {
     return {data, y_.shape[0] * high * wide, high, wide, y_.shape[1] / kBlock, high, wide, 1};
   }
 
-  // U. Where the weights change with every step, it is not kept longer than it is needed.
+  // U.
   Operand filters(Emitter& emitter) const {
     const bool back = this->back();
     const int64_t filters = w_[back ? 1 : 0], channels = w_[back ? 0 : 1], size = kSlots * (channels / 2) * kColumns;
@@ -376,10 +376,7 @@ class StrassenPass {
       });
     };
     const auto bytes = static_cast<std::size_t>(parts * size) * sizeof(float);
-    if (!weights_change_) return emitter.pack({{in(1)}, back ? "strassen, turned" : "strassen", bytes, 0, kernel});
-    const Operand made = emitter.temporary(bytes);
-    emitter.task({"filters", {in(1)}, {made}, 0, kernel});
-    return made;
+    return emitter.pack_or_make(weights_change_, {{in(1)}, back ? "strassen, turned" : "strassen", bytes, 0, kernel});
   }
 
   void emit(Emitter& emitter) const {

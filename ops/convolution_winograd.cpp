@@ -293,10 +293,7 @@ class WinogradPass {
                                  a.write<float>(0) + part * kVectors * kBlock * channels * kValues, bytes >= kPastCaches);
       });
     };
-    if (!weights_change_) return emitter.pack({{in(1)}, back ? "winograd, turned" : "winograd", bytes, 0, kernel});
-    const Operand made = emitter.temporary(bytes);
-    emitter.task({"filters", {in(1)}, {made}, 0, kernel});
-    return made;
+    return emitter.pack_or_make(weights_change_, {{in(1)}, back ? "winograd, turned" : "winograd", bytes, 0, kernel});
   }
 
   template <class Scheme, int kVectors, class T>

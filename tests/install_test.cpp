@@ -76,6 +76,8 @@ TEST_CASE("a project outside the tree builds and runs with the installed library
   const Outcome program = shell(word(prefix / "bin/autodidact") + " --help");
   INFO(program.output);
   CHECK(program.status == 0);
+  if (shell("python3 -c ''").status == 0) CHECK(shell(word(prefix / "bin/autodidact") + " bench peers --help").status == 0);
+  CHECK(fs::exists(prefix / "share/autodidact/tests/oracle/seed_network.py"));
 
   fs::copy(fs::path(AUTODIDACT_SOURCE_DIR) / "tests/consumer", source, fs::copy_options::recursive);
   const std::string environment =

@@ -43,6 +43,9 @@ struct RunState {
   std::string metrics = {};  // all of metrics.jsonl
   std::string choices = {};  // of the training program (train/plan_choices.hpp)
   std::string timings = {};  // by which they were made: "MILLISECONDS<tab>KEY", a line each
+
+  // Whose checkpoint is kept for its weights; −1: there is none yet.
+  std::int64_t step_of_best() const { return best_epoch == 0 ? -1 : best_step; }
 };
 
 // A copy of what is to be written, so that the run may go on meanwhile.

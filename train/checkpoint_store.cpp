@@ -96,7 +96,7 @@ void CheckpointStore::wait() {
 void CheckpointStore::write() const {
   pthread_setname_np(pthread_self(), "checkpoint");
   snapshot_.write(path_of(snapshot_.state().steps));
-  remove_old(snapshot_.state().best_epoch == 0 ? -1 : snapshot_.state().best_step);
+  remove_old(snapshot_.state().step_of_best());
 }
 
 void CheckpointStore::remove_old(std::int64_t best_step) const {

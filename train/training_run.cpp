@@ -122,7 +122,7 @@ class Run {
 
   void begin_folder() {
     // First what may refuse: nothing of an old run is removed before.
-    if (const int removed = checkpoints_.begin(resumed_ ? state_.steps : -1, state_.best_epoch == 0 ? -1 : state_.best_step); removed > 0 && resumed_)
+    if (const int removed = checkpoints_.begin(resumed_ ? state_.steps : -1, state_.step_of_best()); removed > 0 && resumed_)
       say(fmt::format("{} checkpoints of later steps are removed\n", removed));
     if (resumed_) directory_.go_on();
     else directory_.begin();

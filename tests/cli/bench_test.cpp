@@ -68,3 +68,17 @@ TEST_CASE("bench: --check belongs to the step") {
   CHECK(outcome.status == 2);
   CHECK(ends_with_sentence(outcome.err));
 }
+
+TEST_CASE("bench ops and bench peers are programs beside this one, and take options of their own") {
+  check_failure(run("bench --steps 3 peers"), 2, {"behind 'peers'"});
+  const Outcome ops = run("bench ops --benchmark_list_tests");
+  if (ops.status == 0) CHECK(contains(ops.out, "attention_gate/layer1_64_32px"));
+  else check_failure(ops, 2, {"bench ops is not here", "AUTODIDACT_BENCH"});
+  check_failure(run("bench peers", "PATH=/nowhere"), 2, {"cannot start python3"});
+  if (std::system("python3 -c '' 2>/dev/null") != 0) return;
+  const Outcome help = run("bench peers --help");
+  CHECK(help.status == 0);
+  CHECK(contains(help.out, "--ipex-python"));
+  // Their exit codes are ours.
+  CHECK(run("bench peers --nonsense").status == 2);
+}
