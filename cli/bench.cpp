@@ -186,7 +186,7 @@ void print(const Json& json) {
 }  // namespace
 
 int run_bench(const Arguments& arguments) {
-  if (!arguments.empty() && is_bench_companion(arguments.front())) return run_bench_companion(arguments.front(), {arguments.begin() + 1, arguments.end()});
+  if (!arguments.empty() && is_bench_companion(arguments.front())) run_bench_companion(arguments.front(), {arguments.begin() + 1, arguments.end()});
   BenchArguments bench;
   App app("bench", "Times the training step or inference on random images in memory, sums the fastest candidates of the step's tasks, or simulates more threads.");
   bench.declare(app);

@@ -1,8 +1,6 @@
 #include "cli/bench_companion.hpp"
 
 #include <fmt/format.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,14 +15,16 @@ namespace fs = std::filesystem;
 
 struct Companion {
   const char* what;
-  const char* built;      // from the folder of a program that was built
-  const char* installed;  // from that of one that was installed
+  const char* installed;  // from the folder of a program that was installed
+  const char* built;      // from that of one that was built
   const char* interpreter;
   const char* missing;
 };
 constexpr Companion kCompanions[] = {
-    {"ops", "bench/bench_ops", "../libexec/autodidact/bench_ops", nullptr, "configure with -DAUTODIDACT_BENCH=ON, which needs Google Benchmark, and build bench_ops"},
-    {"peers", "../../bench/peers.py", "../share/autodidact/bench/peers.py", "python3", "it belongs beside the program, as `cmake --install` puts it there"},
+    {"ops", "../" AUTODIDACT_LIBEXECDIR "/autodidact/bench_ops", "bench/bench_ops", nullptr,
+      "configure with -DAUTODIDACT_BENCH=ON, which needs Google Benchmark, and build bench_ops"},
+    {"peers", "../" AUTODIDACT_DATADIR "/autodidact/bench/peers.py", AUTODIDACT_SOURCE_DIR "/bench/peers.py", "python3",
+     "it belongs beside the program, as `cmake --install` puts it there"},
 };
 
 const Companion* find(const std::string& what) {
@@ -44,11 +44,11 @@ void restore_wait_policy() {
 
 bool is_bench_companion(const std::string& what) { return find(what) != nullptr; }
 
-int run_bench_companion(const std::string& what, const Arguments& arguments) {
+void run_bench_companion(const std::string& what, const Arguments& arguments) {
   const Companion& companion = *find(what);
   const fs::path program = fs::read_symlink("/proc/self/exe"), folder = program.parent_path();
   std::optional<fs::path> file;
-  for (const char* place : {companion.built, companion.installed})
+  for (const char* place : {companion.installed, companion.built})
     if (!file && fs::exists(folder / place)) file = (folder / place).lexically_normal();
   if (!file) throw std::invalid_argument(fmt::format("bench {} is not here: {}", what, companion.missing));
 
@@ -64,12 +64,7 @@ int run_bench_companion(const std::string& what, const Arguments& arguments) {
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
 
-  pid_t child = 0;
-  if (const int error = posix_spawnp(&child, argv[0], nullptr, nullptr, argv.data(), environ))
-    throw std::invalid_argument(fmt::format("bench {} cannot start {}: {}", what, words.front(), std::strerror(error)));
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  execvp(argv[0], argv.data());
+  throw std::invalid_argument(fmt::format("bench {} cannot start {}: {}", what, words.front(), std::strerror(errno)));
 }
 }  // namespace autodidact::cli

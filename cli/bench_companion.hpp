@@ -7,6 +7,6 @@ namespace autodidact::cli {
 // Whether `bench WHAT` is one of them.
 bool is_bench_companion(const std::string& what);
 
-// Runs it with these arguments and returns its exit code. Throws std::invalid_argument where it is not installed, or cannot be started.
-int run_bench_companion(const std::string& what, const Arguments& arguments);
+// Becomes that program, with these arguments. Throws std::invalid_argument where it is not there or cannot be started.
+[[noreturn]] void run_bench_companion(const std::string& what, const Arguments& arguments);
 }  // namespace autodidact::cli

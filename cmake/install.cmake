@@ -17,7 +17,8 @@ foreach(file IN ITEMS bench/peers.py bench/peer/step.py bench/peer/README.md tes
   install(FILES ${CMAKE_SOURCE_DIR}/${file} DESTINATION ${CMAKE_INSTALL_DATADIR}/autodidact/${folder})
 endforeach()
 if(AUTODIDACT_BENCH)
-  install(TARGETS bench_ops RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/autodidact)
+  set_target_properties(bench_ops PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+  install(TARGETS bench_ops RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/autodidact OPTIONAL)
 endif()
 install(TARGETS autodidact autodidact_dependencies EXPORT autodidactTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})

@@ -117,7 +117,7 @@ class Emitter {
   Operand pack_or_make(bool weights_change, EmittedPack pack) {
     if (!weights_change) return this->pack(std::move(pack));
     const Operand made = temporary(pack.bytes);
-    task({"filters", std::move(pack.parameters), {made}, pack.scratch_bytes, std::move(pack.kernel)});
+    task({"pack", std::move(pack.parameters), {made}, pack.scratch_bytes, std::move(pack.kernel)});
     return made;
   }
   // Sums `count` values of f64 over all ranks, in place, between two tasks.

@@ -1,6 +1,7 @@
 #include "ops/convolution_strassen.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/mutation.hpp"
 #include "engine/onednn.hpp"
@@ -16,8 +17,8 @@ namespace {
 constexpr int kSlots = 7;
 constexpr int kVectors = 2;     // blocks of channels of a result that are made side by side
 constexpr int64_t kColumns = kVectors * kBlock;
-constexpr int64_t kGroup = 32;  // rows in each half of a group, whose factors are kept at a time
-constexpr int64_t kGradientGroup = 64;  // likewise for dW
+constexpr int64_t kHalfGroup = 32;          // rows in each half of a group, whose factors are kept at a time
+constexpr int64_t kGradientHalfGroup = 64;  // likewise for dW
 
 // The factors of the seven products, and the result from them.
 inline void left(const Channels (&a)[4], Channels (&s)[kSlots]) {
@@ -88,13 +89,13 @@ class Pace {
   int64_t pieces_ = 0, calls_ = 1, owed_ = 0, due_ = 0;
 };
 
-// The factors of one group of rows after the other, of blocks [first, first + rows.blocks) of a half. Memory is idle while products are summed: meanwhile it
+// The factors of one group of rows after the other, of so many blocks from first_block on of each half. Memory is idle while products are summed: meanwhile it
 // brings the next group, and what has come is made factors of. A piece is 16 channels of each quarter of a row.
 template <void (*kFactors)(const Channels (&)[4], Channels (&)[kSlots]), int64_t kHalf>
 class Factors {
  public:
-  Factors(const Matrix<const float>& matrix, int64_t first, int64_t blocks, float* memory)
-      : matrix_(matrix), first_(first), rows_{kHalf, blocks}, made_(memory), next_(memory + size(blocks) / 2) {}
+  Factors(const Matrix<const float>& matrix, int64_t first_block, int64_t blocks, float* memory)
+      : matrix_(matrix), first_block_(first_block), rows_{kHalf, blocks}, made_(memory), next_(memory + size(blocks) / 2) {}
 
   static int64_t size(int64_t blocks) { return 2 * kSlots * Rows{kHalf, blocks}.slot(); }
   const Rows& rows() const { return rows_; }
@@ -105,10 +106,10 @@ class Factors {
     Pixel<const float> pixel(matrix_, first);
     for (const float*& row : row_) {
       row = pixel.row();
-      if (row) row += first_ * matrix_.block();
+      if (row) row += first_block_ * matrix_.block();
       pixel.next();
     }
-    pace_ = {rows_.blocks * kHalf, calls};
+    pace_ = {row_[0] ? rows_.blocks * kHalf : 0, calls};
     done_ = asked_ = 0;
   }
   void go_on() {
@@ -142,7 +143,7 @@ class Factors {
   }
 
   Matrix<const float> matrix_;
-  int64_t first_;
+  int64_t first_block_;
   Rows rows_;
   float *made_, *next_;
   const float* row_[2 * kHalf];
@@ -155,14 +156,15 @@ class Factors {
 class Results {
  public:
   Results(const Matrix<float>& matrix, float* memory)
-      : matrix_(matrix), past_caches_(static_cast<std::size_t>(matrix.rows * matrix.blocks * kBlock) * sizeof(float) >= kPastCaches), made_(memory),
+      : matrix_(matrix), past_caches_(static_cast<std::size_t>(matrix.rows / (matrix.high * matrix.wide) * matrix.blocks * matrix.block()) * sizeof(float) >= kPastCaches),
+        clears_(matrix.stride > 1 && !mutated("convolution.fast.strassen.gaps")), made_(memory),
         next_(memory + size() / 2) {}
 
-  static constexpr Rows kProducts{kGroup, kVectors};
+  static constexpr Rows kProducts{kHalfGroup, kVectors};
   static int64_t size() { return 2 * kSlots * kProducts.slot(); }
   float* slot(int64_t slot) const { return next_ + slot * kProducts.slot(); }
 
-  // The products are complete, of the rows from `first` on and of block k and its like.
+  // The products are complete: of the rows from `first` on, and of kVectors blocks from block k on of each half.
   void begin(int64_t first, int64_t k, int64_t calls) {
     std::swap(made_, next_);
     if (k == 0) {
@@ -173,7 +175,7 @@ class Results {
       }
     }
     k_ = k;
-    pace_ = {kGroup, calls};
+    pace_ = {kHalfGroup, calls};
     done_ = 0;
   }
   void go_on() {
@@ -184,13 +186,14 @@ class Results {
   }
 
  private:
+  // A row's pixel is the first of so many lines and columns, the others of which are zeros.
   struct Place {
     float* row;
     int64_t lines, columns;
   };
   void make(int64_t t) const {
     const int64_t block = matrix_.block(), half = matrix_.half();
-    float* const rows[2] = {place_[t].row, place_[t + kGroup].row};
+    float* const rows[2] = {place_[t].row, place_[t + kHalfGroup].row};
     for (int64_t q = 0; q < kVectors; ++q) {
       Channels products[kSlots], four[4];
       for (int slot = 0; slot < kSlots; ++slot) load(made_ + slot * kProducts.slot() + q * kProducts.block() + t * kBlock, products[slot]);
@@ -202,8 +205,8 @@ class Results {
           store(four[2 * i + 1], row + half, past_caches_);
         }
     }
-    if (matrix_.stride > 1)
-      for (const Place& place : {place_[t], place_[t + kGroup]})
+    if (clears_)
+      for (const Place& place : {place_[t], place_[t + kHalfGroup]})
         if (place.row) clear_between(place);
   }
   void clear_between(const Place& place) const {
@@ -216,27 +219,27 @@ class Results {
   }
 
   Matrix<float> matrix_;
-  bool past_caches_;
+  bool past_caches_, clears_;
   float *made_, *next_;
-  Place place_[2 * kGroup];
+  Place place_[2 * kHalfGroup];
   int64_t k_ = 0, done_ = 0;
   Pace pace_;
 };
 
 // Groups [begin, end) of Y = X·Wᵀ. U is W as pack_filters makes it.
 AUTODIDACT_KERNEL_AVX512 void multiply(const Matrix<const float>& from, const Matrix<float>& to, const float* u, int64_t begin, int64_t end, float* memory) {
-  const Rows half{kGroup, from.blocks / 2};
-  Factors<left, kGroup> factors(from, 0, half.blocks, memory);
+  const Rows half{kHalfGroup, from.blocks / 2};
+  Factors<left, kHalfGroup> factors(from, 0, half.blocks, memory);
   Results results(to, memory + factors.size(half.blocks));
-  const int64_t channels = half.blocks * kBlock, columns = to.blocks / 2, calls = kSlots * (kGroup / kRows);
-  factors.begin(begin * 2 * kGroup, 1);
-  for (int64_t first = begin * 2 * kGroup; first < end * 2 * kGroup; first += 2 * kGroup) {
+  const int64_t channels = half.blocks * kBlock, columns = to.blocks / 2, calls = kSlots * (kHalfGroup / kRows);
+  factors.begin(begin * 2 * kHalfGroup, 1);
+  for (int64_t first = begin * 2 * kHalfGroup; first < end * 2 * kHalfGroup; first += 2 * kHalfGroup) {
     factors.end();
-    factors.begin(first + 2 * kGroup < end * 2 * kGroup ? first + 2 * kGroup : from.rows, columns / kVectors * calls);
+    factors.begin(first + 2 * kHalfGroup < end * 2 * kHalfGroup ? first + 2 * kHalfGroup : from.rows, columns / kVectors * calls);
     for (int64_t k = 0; k < columns; k += kVectors) {
       for (int64_t slot = 0; slot < kSlots; ++slot) {
         const float* filters = u + (k * kSlots + slot * kVectors) * channels * kBlock;
-        for (int64_t t = 0; t < kGroup; t += kRows) {
+        for (int64_t t = 0; t < kHalfGroup; t += kRows) {
           factors.go_on();
           results.go_on();
           multiply_rows<kVectors>(factors.slot(slot) + t * kBlock, half, filters, results.slot(slot) + t * kBlock);
@@ -250,20 +253,22 @@ AUTODIDACT_KERNEL_AVX512 void multiply(const Matrix<const float>& from, const Ma
   end_stores();
 }
 
-inline void transpose(Channels (&rows)[kBlock]) {
-  for (int64_t distance = 1; distance < kBlock; distance *= 2) {
-    Words low, high;  // of two rows that lie so far from each other: lanes of the second count from 16
-    for (int64_t l = 0; l < kBlock; ++l) {
-      low[l] = static_cast<std::uint32_t>(l & distance ? kBlock + l - distance : l);
-      high[l] = static_cast<std::uint32_t>(l & distance ? kBlock + l : l + distance);
+// One step of a transposition: of any two rows that lie kDistance apart, each keeps half of its lanes and gets half of the other's.
+template <int kDistance, std::size_t... kLanes>
+inline void exchange(Channels (&rows)[kBlock], std::index_sequence<kLanes...>) {
+  for (int64_t i = 0; i < kBlock; ++i)
+    if ((i & kDistance) == 0) {
+      const Channels a = rows[i], b = rows[i + kDistance];  // lanes of the second count from 16
+      rows[i] = __builtin_shufflevector(a, b, (kLanes & kDistance ? kLanes - kDistance + kBlock : kLanes)...);
+      rows[i + kDistance] = __builtin_shufflevector(a, b, (kLanes & kDistance ? kLanes + kBlock : kLanes + kDistance)...);
     }
-    for (int64_t i = 0; i < kBlock; ++i)
-      if ((i & distance) == 0) {
-        const Channels a = rows[i], b = rows[i + distance];
-        rows[i] = __builtin_shuffle(a, b, low);
-        rows[i + distance] = __builtin_shuffle(a, b, high);
-      }
-  }
+}
+inline void transpose(Channels (&rows)[kBlock]) {
+  constexpr std::make_index_sequence<kBlock> kLanes;
+  exchange<1>(rows, kLanes);
+  exchange<2>(rows, kLanes);
+  exchange<4>(rows, kLanes);
+  exchange<8>(rows, kLanes);
 }
 
 // U of kColumns of each half from k on: kSlots, channels / 2, kColumns. The matrix W (K,C) is the right factor where `turned`, else Wᵀ.
@@ -289,12 +294,12 @@ struct Share {
   int64_t begin, end, first_block, last_block;
 };
 
-// Its products, du (kSlots, C / 2·kColumns, K / 2, kColumns), added to what is there.
+// Adds its products to du (kSlots, C / 2·kColumns, K / 2, kColumns).
 AUTODIDACT_KERNEL_AVX512 void accumulate(const Matrix<const float>& x, const Matrix<const float>& dy, const Share& share, float* du, float* memory) {
-  constexpr int64_t kStep = 2 * kGradientGroup;
-  const Rows of_x{kGradientGroup, share.last_block - share.first_block}, of_dy{kGradientGroup, dy.blocks / 2};
-  Factors<right, kGradientGroup> right_factors(x, share.first_block, of_x.blocks, memory);
-  Factors<left_transposed, kGradientGroup> left_factors(dy, 0, of_dy.blocks, memory + right_factors.size(of_x.blocks));
+  constexpr int64_t kStep = 2 * kGradientHalfGroup;
+  const Rows of_x{kGradientHalfGroup, share.last_block - share.first_block}, of_dy{kGradientHalfGroup, dy.blocks / 2};
+  Factors<right, kGradientHalfGroup> right_factors(x, share.first_block, of_x.blocks, memory);
+  Factors<left_transposed, kGradientHalfGroup> left_factors(dy, 0, of_dy.blocks, memory + right_factors.size(of_x.blocks));
   const int64_t size = x.blocks / 2 * kBlock * of_dy.blocks * kBlock, calls = kSlots * of_x.blocks / kVectors * of_dy.blocks * 2;
   right_factors.begin(share.begin * kStep, 1);
   left_factors.begin(share.begin * kStep, 1);
@@ -381,14 +386,14 @@ class StrassenPass {
 
   void emit(Emitter& emitter) const {
     const bool back = this->back();
-    const int64_t per_thread = Factors<left, kGroup>::size((back ? y_ : x_).shape[1] / kBlock / 2) + Results::size();
+    const int64_t per_thread = Factors<left, kHalfGroup>::size((back ? y_ : x_).shape[1] / kBlock / 2) + Results::size();
     const bool lost = back ? mutated("convolution.fast.strassen.dx") : mutated("convolution.fast.strassen.y");
     emitter.task({"", {back ? d_out() : in(0), filters(emitter)}, {back ? d_in(0) : out()}, static_cast<std::size_t>(threads_ * per_thread) * sizeof(float),
                   [=, pass = *this](Lane& lane, const Arguments& a) {
                     Matrix<const float> source = back ? pass.matrix_of_y(a.read<float>(0)) : pass.matrix_of_x(a.read<float>(0));
                     if (lost) --source.rows;
                     const Matrix<float> target = back ? pass.matrix_of_x(a.write<float>(0)) : pass.matrix_of_y(a.write<float>(0));
-                    lane.parallel((target.rows + 2 * kGroup - 1) / (2 * kGroup), [&](int64_t begin, int64_t end, int thread) {
+                    lane.parallel((target.rows + 2 * kHalfGroup - 1) / (2 * kHalfGroup), [&](int64_t begin, int64_t end, int thread) {
                       multiply(source, target, a.read<float>(1), begin, end, a.scratch<float>() + thread * per_thread);
                     });
                   }});
@@ -401,12 +406,12 @@ class StrassenPass {
     int64_t copies = threads_;
     while (copies > 1 && (threads_ % copies != 0 || copies * du * static_cast<int64_t>(sizeof(float)) > kMostOfDu)) --copies;
     const int64_t sharers = threads_ / copies;
-    const int64_t per_thread = Factors<right, kGradientGroup>::size(channels / 2 / kBlock) + Factors<left, kGradientGroup>::size(filters / 2 / kBlock);
+    const int64_t per_thread = Factors<right, kGradientHalfGroup>::size(channels / 2 / kBlock) + Factors<left, kGradientHalfGroup>::size(filters / 2 / kBlock);
     const bool lost = mutated("convolution.fast.strassen.dw");
     const auto kernel = [=, pass = *this](Lane& lane, const Arguments& a) {
       Matrix<const float> x = pass.matrix_of_x(a.read<float>(0));
       const Matrix<const float> dy = pass.matrix_of_y(a.read<float>(1));
-      const int64_t groups = (dy.rows + 2 * kGradientGroup - 1) / (2 * kGradientGroup);
+      const int64_t groups = (dy.rows + 2 * kGradientHalfGroup - 1) / (2 * kGradientHalfGroup);
       if (lost) --x.rows;
       float *sums = a.scratch<float>(), *memory = sums + copies * du;
       lane.parallel(copies * sharers, [&](int64_t begin, int64_t end, int thread) {

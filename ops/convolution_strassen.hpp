@@ -10,7 +10,7 @@
 //     P1 = A11·B11     P2 = A12·B21    P3 = S4·B22      P4 = A22·T4          P5 = S1·T1       P6 = S2·T2      P7 = S3·T3
 //     C11 = P1 + P2    C12 = P1 + P6 + P5 + P3          C21 = P1 + P6 + P7 − P4               C22 = P1 + P6 + P7 + P5
 //
-// Channels are halved as a whole; of pixels, two neighbouring groups are the halves, so the sums are made and used in the cache: those of the next group, and
+// Channels are halved as a whole; of pixels, each group of neighbours has two halves, so the sums are made and used in the cache: those of the next group, and
 // what memory has to bring for them, between the products of this one. For dW all groups add to the same seven products, from which the gradient is made at
 // the end. One level: an eighth of the products is spared, at about twice the rounding error. In f32 and blocks of 16 channels only.
 #pragma once

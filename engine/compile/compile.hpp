@@ -26,7 +26,7 @@ enum class Backend : std::uint8_t { fast, reference };
 enum class Choose : std::uint8_t { measure, fixed, direct };
 
 // What backward reads and forward need not keep. none: nothing · automatic: what one sweep over memory makes again (batch norm with
-// its ReLU, the attention gate, depthwise convolutions) · stage: everything between the checkpoints of the graph (our networks: the
+// its ReLU, the attention gate) · stage: everything between the checkpoints of the graph (our networks: the
 // outputs of the stages, and the features), convolutions too: least memory, most time.
 // Every product is the same in all cases. So are the bits, but for two: in bf16 `stage` rounds sums of gradients as they grow, and where it
 // turns lanes off (train/programs.cpp) other parts of a tensor are summed first.

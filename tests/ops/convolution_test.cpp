@@ -136,6 +136,18 @@ TEST_CASE("convolution: a product by Strassen is the reference, and a lost row i
   check({2, 64, 16, 14}, 64, 2);
   check({3, 128, 7, 5}, 64, 2);   // the last line and column have no neighbour
   check({1, 64, 10, 11}, 64, 3);
+
+  if (engine::onednn::has_avx512()) {
+    auto layer = convolution({2, 64, 16, 14}, {64, 64, 1, 1}, {.stride_h = 2, .stride_w = 2});
+    layer.blocks = {16};
+    layer.prefer = {"strassen"};
+    testing::check_mutants(layer, {}, {"convolution.fast.strassen.gaps"}, testing::kF32Tolerance);
+  }
+  // So many weights that threads share the sums of their gradient.
+  auto layer = convolution({1, 2048, 5, 3}, {2560, 2048, 1, 1}, {});
+  layer.blocks = {16};
+  layer.prefer = {"strassen"};
+  CHECK(testing::worst(testing::fast_errors(layer)) <= testing::kF32Tolerance);
 }
 
 TEST_CASE("convolution: wide groups of narrow ones are the reference, and a filter in the wrong place is caught") {
