@@ -22,7 +22,7 @@ struct Companion {
 };
 constexpr Companion kCompanions[] = {
     {"ops", "../" AUTODIDACT_LIBEXECDIR "/autodidact/bench_ops", "bench/bench_ops", nullptr,
-      "configure with -DAUTODIDACT_BENCH=ON, which needs Google Benchmark, and build bench_ops"},
+     "configure with -DAUTODIDACT_BENCH=ON, which needs Google Benchmark, and build bench_ops"},
     {"peers", "../" AUTODIDACT_DATADIR "/autodidact/bench/peers.py", AUTODIDACT_SOURCE_DIR "/bench/peers.py", "python3",
      "it belongs beside the program, as `cmake --install` puts it there"},
 };

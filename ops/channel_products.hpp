@@ -56,6 +56,22 @@ struct Rows {
   int64_t slot() const { return blocks * block() + kBlock; }
 };
 
+// Work that is done in pieces between the calls of something else: how many are due at each call.
+class Pace {
+ public:
+  Pace() = default;
+  Pace(int64_t pieces, int64_t calls) : pieces_(pieces), calls_(calls) {}
+  int64_t pieces() const { return pieces_; }
+  int64_t a_call() const { return pieces_ / calls_ + 1; }  // at most
+  int64_t due() {
+    for (owed_ += pieces_; owed_ >= calls_; owed_ -= calls_) ++due_;
+    return due_;
+  }
+
+ private:
+  int64_t pieces_ = 0, calls_ = 1, owed_ = 0, due_ = 0;
+};
+
 // kRows rows of M (rows × 16·kVectors, a block of 16 after the other) = V·U: V has all its channels, U (channels, 16·kVectors).
 template <int kVectors>
 inline void multiply_rows(const float* v, const Rows& of_v, const float* u, float* m) {

@@ -73,22 +73,6 @@ class Pixel {
   T* line_;
 };
 
-// A piece of work that is done in pieces while something else is: how many of them are due at each of its calls.
-class Pace {
- public:
-  Pace() = default;
-  Pace(int64_t pieces, int64_t calls) : pieces_(pieces), calls_(calls) {}
-  int64_t pieces() const { return pieces_; }
-  int64_t a_call() const { return pieces_ / calls_ + 1; }  // at most
-  int64_t due() {
-    for (owed_ += pieces_; owed_ >= calls_; owed_ -= calls_) ++due_;
-    return due_;
-  }
-
- private:
-  int64_t pieces_ = 0, calls_ = 1, owed_ = 0, due_ = 0;
-};
-
 // The factors of one group of rows after the other, of so many blocks from first_block on of each half. Memory is idle while products are summed: meanwhile it
 // brings the next group, and what has come is made factors of. A piece is 16 channels of each quarter of a row.
 template <void (*kFactors)(const Channels (&)[4], Channels (&)[kSlots]), int64_t kHalf>
@@ -403,9 +387,10 @@ class StrassenPass {
   void emit_gradient(Emitter& emitter) const {
     constexpr int64_t kMostOfDu = 64 << 20;  // bytes
     const int64_t filters = w_[0], channels = w_[1], du = kSlots * (filters / 2) * (channels / 2), columns = channels / 2 / kColumns;
-    int64_t copies = threads_;
-    while (copies > 1 && (threads_ % copies != 0 || copies * du * static_cast<int64_t>(sizeof(float)) > kMostOfDu)) --copies;
-    const int64_t sharers = threads_ / copies;
+    const int64_t threads = threads_;
+    int64_t copies = threads;
+    while (copies > 1 && (threads % copies != 0 || copies * du * static_cast<int64_t>(sizeof(float)) > kMostOfDu)) --copies;
+    const int64_t sharers = threads / copies;
     const int64_t per_thread = Factors<right, kGradientHalfGroup>::size(channels / 2 / kBlock) + Factors<left, kGradientHalfGroup>::size(filters / 2 / kBlock);
     const bool lost = mutated("convolution.fast.strassen.dw");
     const auto kernel = [=, pass = *this](Lane& lane, const Arguments& a) {
@@ -414,7 +399,7 @@ class StrassenPass {
       const int64_t groups = (dy.rows + 2 * kGradientHalfGroup - 1) / (2 * kGradientHalfGroup);
       if (lost) --x.rows;
       float *sums = a.scratch<float>(), *memory = sums + copies * du;
-      lane.parallel(copies * sharers, [&](int64_t begin, int64_t end, int thread) {
+      lane.parallel(threads, [&](int64_t begin, int64_t end, int thread) {
         for (int64_t i = begin; i < end; ++i) {
           const int64_t copy = i / sharers, sharer = i % sharers;
           const int64_t first = columns * sharer / sharers, last = columns * (sharer + 1) / sharers;
@@ -431,7 +416,7 @@ class StrassenPass {
         for (int64_t c = begin; c < end; ++c) gather(sums, copies, filters, channels, c * kColumns, a.write<float>(0));
       });
     };
-    emitter.task({"", {in(0), d_out()}, {d_in(1)}, static_cast<std::size_t>(copies * du + threads_ * per_thread) * sizeof(float), kernel});
+    emitter.task({"", {in(0), d_out()}, {d_in(1)}, static_cast<std::size_t>(copies * du + threads * per_thread) * sizeof(float), kernel});
   }
 
   Pass pass_;

@@ -116,15 +116,15 @@ AUTODIDACT_KERNEL_AVX512 void convolve(const Planes<const T>& from, const Planes
     transform<Scheme::kWindow, Scheme::kWindowStep, kSlots>(from, tiles, tiles.before, {first, count, of_v.rows}, fetched, v, of_v,
                                        [](const Channels* window, Channels* slots) { Scheme::analyse(window, slots); });
     // Memory is idle while products are summed: meanwhile it brings the next group, a share with each call.
-    const int64_t calls = to.blocks / kVectors * kSlots * kSlots * (of_v.rows / kRows), windows = from.blocks * next.count;
-    int64_t call = 0, asked = 0;
+    Pace windows(from.blocks * next.count, to.blocks / kVectors * kSlots * kSlots * (of_v.rows / kRows));
+    int64_t asked = 0;
     for (int64_t k = 0; k < to.blocks; k += kVectors) {
       const float* filters = u + k * kBlock * channels * Scheme::kFilters * Scheme::kFilters;
       for (int i = 0; i < kSlots; ++i)
         for (int j = 0; j < kSlots; ++j) {
           const int64_t slot = i * kSlots + j, filter = Scheme::filter_of(i) * Scheme::kFilters + Scheme::filter_of(j);
           for (int64_t t = 0; t < of_v.rows; t += kRows) {
-            for (++call; asked * calls < windows * call; ++asked) fetch<Scheme::kWindowStep>(from, tiles, next, asked);
+            for (const int64_t due = windows.due(); asked < due; ++asked) fetch<Scheme::kWindowStep>(from, tiles, next, asked);
             multiply_rows<kVectors>(v + slot * of_v.slot() + t * kBlock, of_v, filters + filter * channels * kVectors * kBlock,
                                     m + slot * of_m.slot() + t * kBlock);
           }
