@@ -56,13 +56,13 @@ struct Rows {
   int64_t slot() const { return blocks * block() + kBlock; }
 };
 
-// Work that is done in pieces between the calls of something else: how many are due at each call.
+// Work that is done in pieces between the calls of something else: how many are due at each call. Between products, a piece that is short enough is done
+// by what of the CPU the products leave idle; many at once, or one that takes registers from the sums, it waits for.
 class Pace {
  public:
   Pace() = default;
   Pace(int64_t pieces, int64_t calls) : pieces_(pieces), calls_(calls) {}
   int64_t pieces() const { return pieces_; }
-  int64_t a_call() const { return pieces_ / calls_ + 1; }  // at most
   int64_t due() {
     for (owed_ += pieces_; owed_ >= calls_; owed_ -= calls_) ++due_;
     return due_;
@@ -72,29 +72,32 @@ class Pace {
   int64_t pieces_ = 0, calls_ = 1, owed_ = 0, due_ = 0;
 };
 
-// kRows rows of M (rows × 16·kVectors, a block of 16 after the other) = V·U: V has all its channels, U (channels, 16·kVectors).
-template <int kVectors>
-inline void multiply_rows(const float* v, const Rows& of_v, const float* u, float* m) {
+// kRows rows of M (rows × 16·kVectors, a block of 16 after the other) = V·U: V has all its channels, U (channels, 16·kVectors). Calls `meanwhile` for
+// each block.
+template <int kVectors, class Meanwhile>
+inline void multiply_rows(const float* v, const Rows& of_v, const float* u, float* m, Meanwhile&& meanwhile) {
   Channels sums[kRows][kVectors] = {};
-  for (int64_t block = 0; block < of_v.blocks; ++block, v += of_v.block())
+  for (int64_t block = 0; block < of_v.blocks; ++block, v += of_v.block()) {
+    meanwhile();
     for (int64_t c = 0; c < kBlock; ++c, u += kVectors * kBlock) {
       const auto* filter = reinterpret_cast<const Channels*>(u);
       for (int64_t t = 0; t < kRows; ++t)
         for (int q = 0; q < kVectors; ++q) sums[t][q] += v[t * kBlock + c] * filter[q];
     }
+  }
   for (int64_t t = 0; t < kRows; ++t)
     for (int q = 0; q < kVectors; ++q) store(sums[t][q], m + (q * of_v.rows + t) * kBlock);
 }
 
 // du (C / 16·kVectors, K, 16·kVectors), of those channels of v that begin with block c: = or += Σ over rows of d (rows, K)ᵀ·v (rows, C). Calls `meanwhile`
-// often.
+// for each kRows rows of each kTogether filters.
+constexpr int64_t kTogether = 8;
 template <int kVectors, class Meanwhile>
 inline void add_outer_products(const float* v, const Rows& of_v, const float* d, const Rows& of_d, int64_t c, bool add, float* du, Meanwhile&& meanwhile) {
-  constexpr int64_t kTogether = 8, kTile = kTogether * kVectors;  // filters; vectors of du
+  constexpr int64_t kTile = kTogether * kVectors;  // vectors of du
   v += c * of_v.block();
   du += c * of_d.blocks * kBlock * kBlock;
   for (int64_t k = 0; k < of_d.blocks * kBlock; k += kTogether, du += kTile * kBlock) {
-    meanwhile();
     const float* from_d = d + k / kBlock * of_d.block() + k % kBlock;
     Channels sums[kTogether][kVectors] = {};
     if (add)
@@ -103,6 +106,7 @@ inline void add_outer_products(const float* v, const Rows& of_v, const float* d,
         __builtin_prefetch(du + (kTile + i) * kBlock);
       }
     for (int64_t t = 0; t < of_v.rows; ++t) {
+      if (t % kRows == 0) meanwhile();
       Channels row[kVectors];
       for (int q = 0; q < kVectors; ++q) load(v + q * of_v.block() + t * kBlock, row[q]);
       for (int64_t i = 0; i < kTogether; ++i)

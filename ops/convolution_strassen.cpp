@@ -73,6 +73,18 @@ class Pixel {
   T* line_;
 };
 
+// 16 channels of each half of a row: so many blocks of channels further on are `block`, those of the other half `half` numbers away. A row that there is not
+// has all its channels in one place.
+template <class T>
+struct Row {
+  T* data;
+  int64_t block, half;
+};
+template <class T>
+inline Row<T> row_of(const Matrix<T>& matrix, T* row, T* nowhere) {
+  return row ? Row<T>{row, matrix.block(), matrix.half()} : Row<T>{nowhere, 0, 0};
+}
+
 // The factors of one group of rows after the other, of so many blocks from first_block on of each half. Memory is idle while products are summed: meanwhile it
 // brings the next group, and what has come is made factors of. A piece is 16 channels of each quarter of a row.
 template <void (*kFactors)(const Channels (&)[4], Channels (&)[kSlots]), int64_t kHalf>
@@ -87,25 +99,25 @@ class Factors {
 
   // The next group: rows from `first` on, and as many behind them. Rows that there are not are zeros.
   void begin(int64_t first, int64_t calls) {
+    alignas(64) static constexpr float kZeros[kBlock] = {};
     Pixel<const float> pixel(matrix_, first);
-    for (const float*& row : row_) {
-      row = pixel.row();
-      if (row) row += first_block_ * matrix_.block();
+    for (Row<const float>& row : row_) {
+      row = row_of(matrix_, pixel.row(), kZeros);
+      row.data += first_block_ * row.block;
       pixel.next();
     }
-    pace_ = {row_[0] ? rows_.blocks * kHalf : 0, calls};
+    pace_ = {first < matrix_.rows ? rows_.blocks * kHalf : 0, calls};
     done_ = asked_ = 0;
   }
   void go_on() {
     for (const int64_t due = pace_.due(); done_ < due; ++done_) make(done_);
     // Not a function: the compiler takes one that only asks for memory to be without effect, and leaves it out.
-    for (const int64_t ahead = std::min(done_ + pace_.a_call(), pace_.pieces()); asked_ < ahead; ++asked_)
-      for (int64_t t = asked_ % kHalf; t < 2 * kHalf; t += kHalf)
-        if (const float* row = row_[t]) {
-          row += asked_ / kHalf * matrix_.block();
-          __builtin_prefetch(row);
-          __builtin_prefetch(row + matrix_.half());
-        }
+    for (const int64_t ahead = std::min(done_ + kAhead, pace_.pieces()); asked_ < ahead; ++asked_)
+      for (int64_t t = asked_ % kHalf; t < 2 * kHalf; t += kHalf) {
+        const float* from = row_[t].data + asked_ / kHalf * row_[t].block;
+        __builtin_prefetch(from);
+        __builtin_prefetch(from + row_[t].half);
+      }
   }
   void end() {
     for (; done_ < pace_.pieces(); ++done_) make(done_);
@@ -113,14 +125,16 @@ class Factors {
   }
 
  private:
+  static constexpr int64_t kAhead = 4;  // pieces
+
   void make(int64_t piece) const {
-    alignas(64) static constexpr float kZeros[kBlock] = {};
     const int64_t t = piece % kHalf, b = piece / kHalf;
     Channels four[4], seven[kSlots];
     for (int i = 0; i < 2; ++i) {
-      const float* row = row_[t + i * kHalf];
-      load(row ? row + b * matrix_.block() : kZeros, four[2 * i]);
-      load(row ? row + b * matrix_.block() + matrix_.half() : kZeros, four[2 * i + 1]);
+      const Row<const float>& row = row_[t + i * kHalf];
+      const float* from = row.data + b * row.block;
+      load(from, four[2 * i]);
+      load(from + row.half, four[2 * i + 1]);
     }
     kFactors(four, seven);
     for (int slot = 0; slot < kSlots; ++slot) store(seven[slot], next_ + slot * rows_.slot() + b * rows_.block() + t * kBlock);
@@ -130,19 +144,19 @@ class Factors {
   int64_t first_block_;
   Rows rows_;
   float *made_, *next_;
-  const float* row_[2 * kHalf];
+  Row<const float> row_[2 * kHalf];
   Pace pace_;
   int64_t done_ = 0, asked_ = 0;
 };
 
 // The results, kColumns of each half after the others: while the next products are summed, those that are complete go to memory, and zeros to the pixels
-// that a stride leaves out. A piece is a row.
+// that a stride leaves out: kGaps. A piece is a row.
+template <bool kGaps>
 class Results {
  public:
   Results(const Matrix<float>& matrix, float* memory)
       : matrix_(matrix), past_caches_(static_cast<std::size_t>(matrix.rows / (matrix.high * matrix.wide) * matrix.blocks * matrix.block()) * sizeof(float) >= kPastCaches),
-        clears_(matrix.stride > 1 && !mutated("convolution.fast.strassen.gaps")), made_(memory),
-        next_(memory + size() / 2) {}
+        made_(memory), next_(memory + size() / 2) {}
 
   static constexpr Rows kProducts{kHalfGroup, kVectors};
   static int64_t size() { return 2 * kSlots * kProducts.slot(); }
@@ -154,7 +168,7 @@ class Results {
     if (k == 0) {
       Pixel<float> pixel(matrix_, first);
       for (Place& place : place_) {
-        place = {pixel.row(), pixel.lines(), pixel.columns()};
+        place = {row_of(matrix_, pixel.row(), nowhere_), pixel.row() ? pixel.lines() : 0, pixel.columns()};
         pixel.next();
       }
     }
@@ -172,38 +186,36 @@ class Results {
  private:
   // A row's pixel is the first of so many lines and columns, the others of which are zeros.
   struct Place {
-    float* row;
+    Row<float> row;
     int64_t lines, columns;
   };
   void make(int64_t t) const {
-    const int64_t block = matrix_.block(), half = matrix_.half();
-    float* const rows[2] = {place_[t].row, place_[t + kHalfGroup].row};
     for (int64_t q = 0; q < kVectors; ++q) {
       Channels products[kSlots], four[4];
       for (int slot = 0; slot < kSlots; ++slot) load(made_ + slot * kProducts.slot() + q * kProducts.block() + t * kBlock, products[slot]);
       result(products, four);
-      for (int i = 0; i < 2; ++i)
-        if (rows[i]) {
-          float* row = rows[i] + (k_ + q) * block;
-          store(four[2 * i], row, past_caches_);
-          store(four[2 * i + 1], row + half, past_caches_);
-        }
+      for (int i = 0; i < 2; ++i) {
+        const Row<float>& row = place_[t + i * kHalfGroup].row;
+        float* to = row.data + (k_ + q) * row.block;
+        store(four[2 * i], to, past_caches_);
+        store(four[2 * i + 1], to + row.half, past_caches_);
+      }
     }
-    if (clears_)
-      for (const Place& place : {place_[t], place_[t + kHalfGroup]})
-        if (place.row) clear_between(place);
+    if constexpr (kGaps)
+      for (const Place& place : {place_[t], place_[t + kHalfGroup]}) clear_between(place);
   }
   void clear_between(const Place& place) const {
     for (int64_t pixel = 1; pixel < place.lines * place.columns; ++pixel)
       for (int64_t q = 0; q < kVectors; ++q) {
-        float* between = place.row + (k_ + q) * matrix_.block() + (pixel / place.columns * matrix_.width + pixel % place.columns) * kBlock;
+        float* between = place.row.data + (k_ + q) * place.row.block + (pixel / place.columns * matrix_.width + pixel % place.columns) * kBlock;
         store(Channels{}, between, past_caches_);
-        store(Channels{}, between + matrix_.half(), past_caches_);
+        store(Channels{}, between + place.row.half, past_caches_);
       }
   }
 
+  alignas(64) float nowhere_[kBlock];
   Matrix<float> matrix_;
-  bool past_caches_, clears_;
+  bool past_caches_;
   float *made_, *next_;
   Place place_[2 * kHalfGroup];
   int64_t k_ = 0, done_ = 0;
@@ -211,11 +223,12 @@ class Results {
 };
 
 // Groups [begin, end) of Y = X·Wᵀ. U is W as pack_filters makes it.
+template <bool kGaps>
 AUTODIDACT_KERNEL_AVX512 void multiply(const Matrix<const float>& from, const Matrix<float>& to, const float* u, int64_t begin, int64_t end, float* memory) {
   const Rows half{kHalfGroup, from.blocks / 2};
   Factors<left, kHalfGroup> factors(from, 0, half.blocks, memory);
-  Results results(to, memory + factors.size(half.blocks));
-  const int64_t channels = half.blocks * kBlock, columns = to.blocks / 2, calls = kSlots * (kHalfGroup / kRows);
+  Results<kGaps> results(to, memory + factors.size(half.blocks));
+  const int64_t channels = half.blocks * kBlock, columns = to.blocks / 2, calls = kSlots * (kHalfGroup / kRows) * half.blocks;
   factors.begin(begin * 2 * kHalfGroup, 1);
   for (int64_t first = begin * 2 * kHalfGroup; first < end * 2 * kHalfGroup; first += 2 * kHalfGroup) {
     factors.end();
@@ -224,9 +237,10 @@ AUTODIDACT_KERNEL_AVX512 void multiply(const Matrix<const float>& from, const Ma
       for (int64_t slot = 0; slot < kSlots; ++slot) {
         const float* filters = u + (k * kSlots + slot * kVectors) * channels * kBlock;
         for (int64_t t = 0; t < kHalfGroup; t += kRows) {
-          factors.go_on();
-          results.go_on();
-          multiply_rows<kVectors>(factors.slot(slot) + t * kBlock, half, filters, results.slot(slot) + t * kBlock);
+          multiply_rows<kVectors>(factors.slot(slot) + t * kBlock, half, filters, results.slot(slot) + t * kBlock, [&] {
+            factors.go_on();
+            results.go_on();
+          });
         }
       }
       results.end();
@@ -284,7 +298,7 @@ AUTODIDACT_KERNEL_AVX512 void accumulate(const Matrix<const float>& x, const Mat
   const Rows of_x{kGradientHalfGroup, share.last_block - share.first_block}, of_dy{kGradientHalfGroup, dy.blocks / 2};
   Factors<right, kGradientHalfGroup> right_factors(x, share.first_block, of_x.blocks, memory);
   Factors<left_transposed, kGradientHalfGroup> left_factors(dy, 0, of_dy.blocks, memory + right_factors.size(of_x.blocks));
-  const int64_t size = x.blocks / 2 * kBlock * of_dy.blocks * kBlock, calls = kSlots * of_x.blocks / kVectors * of_dy.blocks * 2;
+  const int64_t size = x.blocks / 2 * kBlock * of_dy.blocks * kBlock, calls = kSlots * of_x.blocks / kVectors * of_dy.blocks * kBlock / kTogether * kGradientHalfGroup / kRows;
   right_factors.begin(share.begin * kStep, 1);
   left_factors.begin(share.begin * kStep, 1);
   for (int64_t first = share.begin * kStep; first < share.end * kStep; first += kStep) {
@@ -370,15 +384,16 @@ class StrassenPass {
 
   void emit(Emitter& emitter) const {
     const bool back = this->back();
-    const int64_t per_thread = Factors<left, kHalfGroup>::size((back ? y_ : x_).shape[1] / kBlock / 2) + Results::size();
+    const int64_t per_thread = Factors<left, kHalfGroup>::size((back ? y_ : x_).shape[1] / kBlock / 2) + Results<false>::size();
     const bool lost = back ? mutated("convolution.fast.strassen.dx") : mutated("convolution.fast.strassen.y");
+    const bool gaps = back && stride_ > 1 && !mutated("convolution.fast.strassen.gaps");
     emitter.task({"", {back ? d_out() : in(0), filters(emitter)}, {back ? d_in(0) : out()}, static_cast<std::size_t>(threads_ * per_thread) * sizeof(float),
                   [=, pass = *this](Lane& lane, const Arguments& a) {
                     Matrix<const float> source = back ? pass.matrix_of_y(a.read<float>(0)) : pass.matrix_of_x(a.read<float>(0));
                     if (lost) --source.rows;
                     const Matrix<float> target = back ? pass.matrix_of_x(a.write<float>(0)) : pass.matrix_of_y(a.write<float>(0));
                     lane.parallel((target.rows + 2 * kHalfGroup - 1) / (2 * kHalfGroup), [&](int64_t begin, int64_t end, int thread) {
-                      multiply(source, target, a.read<float>(1), begin, end, a.scratch<float>() + thread * per_thread);
+                      (gaps ? multiply<true> : multiply<false>)(source, target, a.read<float>(1), begin, end, a.scratch<float>() + thread * per_thread);
                     });
                   }});
   }

@@ -126,7 +126,7 @@ AUTODIDACT_KERNEL_AVX512 void convolve(const Planes<const T>& from, const Planes
           for (int64_t t = 0; t < of_v.rows; t += kRows) {
             for (const int64_t due = windows.due(); asked < due; ++asked) fetch<Scheme::kWindowStep>(from, tiles, next, asked);
             multiply_rows<kVectors>(v + slot * of_v.slot() + t * kBlock, of_v, filters + filter * channels * kVectors * kBlock,
-                                    m + slot * of_m.slot() + t * kBlock);
+                                    m + slot * of_m.slot() + t * kBlock, [] {});
           }
         }
       for (int64_t t = 0; t < count; ++t) {
