@@ -1,10 +1,15 @@
 #include "ops/convolution_winograd.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "engine/bf16.hpp"
 #include "engine/mutation.hpp"
 #include "engine/onednn.hpp"
+#include "ops/block_diagonal.hpp"
 #include "ops/channel_products.hpp"
 #include "ops/winograd.hpp"
 
@@ -18,12 +23,14 @@ namespace {
 constexpr int64_t kGroup = 32;  // tiles, of which V and M are kept at a time
 constexpr int64_t kGradientGroup = 128;  // likewise of V and A·dy·Aᵀ
 
-// Planes (N, blocks, H, W, 16) and how they are divided into windows, the first of which begins `before` pixels before the plane.
+// Planes (N, all, H, W, 16), of whose blocks a group has so many, and how they are divided into windows, the first of which begins `before` pixels before
+// the plane.
 template <class T>
 struct Planes {
   T* data;
-  int64_t blocks, height, width;
-  T* plane(int64_t n, int64_t block) const { return data + (n * blocks + block) * height * width * kBlock; }
+  int64_t blocks, height, width, all;
+  T* plane(int64_t n, int64_t block) const { return data + (n * all + block) * height * width * kBlock; }
+  Planes of_group(int64_t group) const { return {plane(0, group * blocks), blocks, height, width, all}; }
 };
 
 struct Tiling {
@@ -108,7 +115,7 @@ AUTODIDACT_KERNEL_AVX512 void convolve(const Planes<const T>& from, const Planes
                                        int64_t end, float* v, float* m) {
   constexpr int kSlots = Scheme::kSlots, kOutputs = Scheme::kOutputs;
   const int64_t channels = from.blocks * kBlock;
-  const bool past_caches = static_cast<std::size_t>(tiles.images * to.blocks * to.height * to.width * kBlock) * sizeof(T) >= kPastCaches;
+  const bool past_caches = static_cast<std::size_t>(tiles.images * to.all * to.height * to.width * kBlock) * sizeof(T) >= kPastCaches;
   for (bool fetched = false; first < end; first += kGroup, fetched = true) {
     const int64_t count = std::min(kGroup, end - first);
     const Part next{first + kGroup, std::clamp<int64_t>(end - first - kGroup, 0, kGroup), 0};
@@ -198,16 +205,23 @@ AUTODIDACT_KERNEL_AVX512 void accumulate(const float* v, const Rows& of_v, const
   }
 }
 
-// dw of the filters [begin, end) from du.
+// dw of the filters [begin, end) from the sum of so many du.
 template <class Scheme, int kVectors>
-AUTODIDACT_KERNEL_AVX512 void gather(const float* du, int64_t filters, int64_t channels, int64_t begin, int64_t end, float* dw) {
+AUTODIDACT_KERNEL_AVX512 void gather(const float* du, int64_t copies, int64_t filters, int64_t channels, int64_t begin, int64_t end, float* dw) {
   constexpr int kFilters = Scheme::kFilters;
   for (int64_t c = 0; c < channels; c += kBlock)
     for (int64_t k = begin; k < end; ++k) {
       Channels u[kFilters][kFilters], w[3][3];
       const float* from = du + (c / (kVectors * kBlock) * filters + k) * kVectors * kBlock + c % (kVectors * kBlock);
       for (int i = 0; i < kFilters; ++i)
-        for (int j = 0; j < kFilters; ++j) load(from + (i * kFilters + j) * filters * channels, u[i][j]);
+        for (int j = 0; j < kFilters; ++j) {
+          load(from + (i * kFilters + j) * filters * channels, u[i][j]);
+          for (int64_t copy = 1; copy < copies; ++copy) {
+            Channels more;
+            load(from + (copy * kFilters * kFilters + i * kFilters + j) * filters * channels, more);
+            u[i][j] += more;
+          }
+        }
       along_both<kFilters, 3>(u, w, [](const Channels* value, Channels* tap) { Scheme::gather(value, tap); });
       for (int64_t l = 0; l < kBlock; ++l)
         for (int i = 0; i < 9; ++i) dw[(k * channels + c + l) * 9 + i] = w[i / 3][i % 3][l];
@@ -220,12 +234,15 @@ class WinogradPass {
  public:
   WinogradPass(const Query& query, const ConvolutionGeometry& geometry)
       : pass_(query.pass), threads_(query.threads), weights_change_(query.weights_change), w_(query.inputs[1]), x_(query.type(query.inputs[0], kBlock)),
-        y_(query.type(query.outputs[0], kBlock)), geometry_(geometry) {}
+        y_(query.type(query.outputs[0], kBlock)), geometry_(geometry), groups_(geometry.groups),
+        wide_(BlockDiagonal::fill(geometry.groups, query.inputs[1], kBlock)) {
+    if (wide_) w_ = wide_->wide, groups_ = wide_->groups;
+  }
 
   bool fits() const {
     const ConvolutionGeometry& g = geometry_;
-    const bool window = g.groups == 1 && w_[2] == 3 && w_[3] == 3 && g.pad_h == 1 && g.pad_w == 1 && g.dilation_h == 1 && g.dilation_w == 1;
-    const bool whole_blocks = w_[0] % kBlock == 0 && w_[1] % kBlock == 0;
+    const bool window = w_[2] == 3 && w_[3] == 3 && g.pad_h == 1 && g.pad_w == 1 && g.dilation_h == 1 && g.dilation_w == 1;
+    const bool whole_blocks = filters() % kBlock == 0 && channels() % kBlock == 0;
     // Tiles that are mostly outside cost what others save.
     const bool whole_tiles = tiling().count() * 16 <= 2 * y_.shape[0] * y_.shape[2] * y_.shape[3];
     return window && whole_blocks && whole_tiles && g.stride_h == g.stride_w && g.stride_h <= 2;
@@ -242,6 +259,9 @@ class WinogradPass {
 
  private:
   bool strided() const { return geometry_.stride_h == 2; }
+  // Of a group.
+  int64_t filters() const { return w_[0] / groups_; }
+  int64_t channels() const { return w_[1]; }
 
   // Calls body with the scheme of this pass.
   template <class Body>
@@ -261,8 +281,9 @@ class WinogradPass {
     return {y_.shape[0], tiles(2), tiles(3), 1};
   }
   template <class T>
-  static Planes<T> planes(const TensorType& type, T* data) {
-    return {data, type.shape[1] / kBlock, type.shape[2], type.shape[3]};
+  Planes<T> planes(const TensorType& type, T* data) const {
+    const int64_t blocks = type.shape[1] / kBlock;
+    return {data, blocks / groups_, type.shape[2], type.shape[3], blocks};
   }
 
   void emit(Emitter& emitter) const {
@@ -271,29 +292,35 @@ class WinogradPass {
         using Scheme = decltype(scheme);
         using T = decltype(element);
         if constexpr (requires { Scheme::template gather<float>; }) {
-          if (pass_ == Pass::backward_weights) return emit_gradient<Scheme, T>(emitter);
+          if (pass_ == Pass::backward_weights) return wide_ || groups_ > 1 ? emit_gradients<Scheme, T>(emitter) : emit_gradient<Scheme, T>(emitter);
         }
         const bool back = pass_ == Pass::backward_data;
-        with_vectors((back ? x_ : y_).shape[1] / kBlock, [&](auto vectors) { emit_convolution<Scheme, vectors, T>(emitter, back ? y_ : x_, back ? x_ : y_); });
+        with_vectors((back ? channels() : filters()) / kBlock, [&](auto vectors) { emit_convolution<Scheme, vectors, T>(emitter, back ? y_ : x_, back ? x_ : y_); });
       });
     });
   }
 
-  // U. It is four times as large as w: where the weights change with every step, it is not kept longer than it is needed.
+  // U, one group's after the other. It is four times as large as w: where the weights change with every step, it is not kept longer than it is needed.
   template <class Scheme, int kVectors>
-  Operand filters(Emitter& emitter) const {
+  Operand transformed_filters(Emitter& emitter) const {
     const bool back = pass_ == Pass::backward_data;
-    const int64_t filters = w_[back ? 1 : 0], channels = w_[back ? 0 : 1];
+    const int64_t filters = back ? channels() : this->filters(), channels = back ? this->filters() : this->channels();
     constexpr int64_t kValues = Scheme::kFilters * Scheme::kFilters;
-    const auto bytes = static_cast<std::size_t>(filters * channels * kValues) * sizeof(float);
-    const auto kernel = [filters, channels, back, bytes, of_w = w_[1]](Lane& lane, const Arguments& a) {
-      lane.parallel(filters / (kVectors * kBlock), [&](int64_t begin, int64_t end, int) {
-        for (int64_t part = begin; part < end; ++part)
-          pack<Scheme, kVectors>({a.read<float>(0), of_w, back}, part * kVectors * kBlock, channels,
+    const int64_t parts = groups_ * filters / (kVectors * kBlock);
+    const auto bytes = static_cast<std::size_t>(groups_ * filters * channels * kValues) * sizeof(float);
+    const auto kernel = [filters, channels, parts, back, bytes, of_w = w_[1], wide = wide_](Lane& lane, const Arguments& a) {
+      const float* w = a.read<float>(0);
+      if (wide) wide->spread(lane, std::exchange(w, a.scratch<float>()), a.scratch<float>());
+      lane.parallel(parts, [&](int64_t begin, int64_t end, int) {
+        for (int64_t part = begin; part < end; ++part) {
+          const int64_t group = part * kVectors * kBlock / filters, k = part * kVectors * kBlock % filters;
+          pack<Scheme, kVectors>({w + group * filters * channels * 9, of_w, back}, k, channels,
                                  a.write<float>(0) + part * kVectors * kBlock * channels * kValues, bytes >= kPastCaches);
+        }
       });
     };
-    return emitter.pack_or_make(weights_change_, {{in(1)}, back ? "winograd, turned" : "winograd", bytes, 0, kernel});
+    return emitter.pack_or_make(weights_change_, {{in(1)}, fmt::format("winograd{}, {} groups", back ? ", turned" : "", groups_), bytes,
+                                                  wide_ ? wide_->bytes() : 0, kernel});
   }
 
   template <class Scheme, int kVectors, class T>
@@ -303,17 +330,21 @@ class WinogradPass {
     if (back && strided()) tiles.before = 0;
     const bool displaced = back ? mutated("convolution.fast.winograd.dx") : mutated("convolution.fast.winograd.y");
     if (displaced) tiles.before = 1 - tiles.before;
-    const Rows of_v{kGroup, from.shape[1] / kBlock}, of_m{kGroup, kVectors};
+    const Rows of_v{kGroup, from.shape[1] / kBlock / groups_}, of_m{kGroup, kVectors};
     constexpr int64_t kSlots = Scheme::kSlots * Scheme::kSlots;
     const int64_t v = kSlots * of_v.slot(), per_thread = v + kSlots * of_m.slot();
-    emitter.task({"", {back ? d_out() : in(0), filters<Scheme, kVectors>(emitter)}, {back ? d_in(0) : out()},
-                  static_cast<std::size_t>(threads_ * per_thread) * sizeof(float), [=](Lane& lane, const Arguments& a) {
-                    const auto source = planes(from, a.read<T>(0));
-                    const auto target = planes(to, a.write<T>(0));
-                    lane.parallel((tiles.count() + kRows - 1) / kRows, [&](int64_t begin, int64_t end, int thread) {
+    const int64_t u = filters() * channels() * Scheme::kFilters * Scheme::kFilters, parts = (tiles.count() + kRows - 1) / kRows;
+    emitter.task({"", {back ? d_out() : in(0), transformed_filters<Scheme, kVectors>(emitter)}, {back ? d_in(0) : out()},
+                  static_cast<std::size_t>(threads_ * per_thread) * sizeof(float), [=, pass = *this](Lane& lane, const Arguments& a) {
+                    const auto source = pass.planes(from, a.read<T>(0));
+                    const auto target = pass.planes(to, a.write<T>(0));
+                    lane.parallel(pass.groups_ * parts, [&](int64_t begin, int64_t end, int thread) {
                       float* memory = a.scratch<float>() + thread * per_thread;
-                      convolve<Scheme, kVectors, T>(source, target, tiles, a.read<float>(1), begin * kRows,
-                                                    std::min(end * kRows, tiles.count()), memory, memory + v);
+                      for (int64_t group = begin / parts; begin < end; begin = ++group * parts) {
+                        const int64_t first = begin - group * parts, last = std::min(end - group * parts, parts);
+                        convolve<Scheme, kVectors, T>(source.of_group(group), target.of_group(group), tiles, a.read<float>(1) + group * u, first * kRows,
+                                                      std::min(last * kRows, tiles.count()), memory, memory + v);
+                      }
                     });
                   }});
   }
@@ -323,12 +354,12 @@ class WinogradPass {
   void emit_gradient(Emitter& emitter) const {
     Tiling tiles = tiling();
     if (mutated("convolution.fast.winograd.dw")) tiles.before = 0;
-    const int64_t filters = w_[0], channels = w_[1], count = tiles.count(), group = std::min(kGradientGroup, count);
+    const int64_t filters = this->filters(), channels = this->channels(), count = tiles.count(), group = std::min(kGradientGroup, count);
     constexpr int64_t kSlots = Scheme::kSlots * Scheme::kSlots, kValues = Scheme::kFilters * Scheme::kFilters;
     const Rows of_v{group, channels / kBlock}, of_d{group, filters / kBlock};
     const int64_t v = kSlots * of_v.slot(), d = kSlots * of_d.slot();
-    const auto kernel = [=, x_type = x_, y_type = y_](Lane& lane, const Arguments& a) {
-      const auto x = planes(x_type, a.read<T>(0)), dy = planes(y_type, a.read<T>(1));
+    const auto kernel = [=, pass = *this](Lane& lane, const Arguments& a) {
+      const auto x = pass.planes(pass.x_, a.read<T>(0)), dy = pass.planes(pass.y_, a.read<T>(1));
       float *of_x = a.scratch<float>(), *of_dy = of_x + v, *du = of_dy + d;
       for (int64_t first = 0; first < count; first += group) {
         lane.parallel(group, [&](int64_t begin, int64_t end, int) {
@@ -343,10 +374,51 @@ class WinogradPass {
         });
       }
       with_vectors(of_v.blocks, [&](auto vectors) {
-        lane.parallel(filters, [&](int64_t begin, int64_t end, int) { gather<Scheme, vectors>(du, filters, channels, begin, end, a.write<float>(0)); });
+        lane.parallel(filters, [&](int64_t begin, int64_t end, int) { gather<Scheme, vectors>(du, 1, filters, channels, begin, end, a.write<float>(0)); });
       });
     };
     emitter.task({"", {in(0), d_out()}, {d_in(1)}, static_cast<std::size_t>(v + d + kValues * filters * channels) * sizeof(float), kernel});
+  }
+
+  // Of groups, each of which has few channels: threads take groups, or parts of a group's tiles where there are more of them, and add to a du of their own.
+  template <class Scheme, class T>
+  void emit_gradients(Emitter& emitter) const {
+    Tiling tiles = tiling();
+    if (mutated("convolution.fast.winograd.dw")) tiles.before = 0;
+    constexpr int64_t kSlots = Scheme::kSlots * Scheme::kSlots, kValues = Scheme::kFilters * Scheme::kFilters;
+    const int64_t filters = this->filters(), channels = this->channels(), count = tiles.count(), parts = (threads_ + groups_ - 1) / groups_;
+    const Rows of_v{kGroup, channels / kBlock}, of_d{kGroup, filters / kBlock};
+    const int64_t v = kSlots * of_v.slot(), d = kSlots * of_d.slot(), du = kValues * filters * channels, sums = groups_ * parts * du;
+    const auto kernel = [=, pass = *this](Lane& lane, const Arguments& a) {
+      const auto x = pass.planes(pass.x_, a.read<T>(0)), dy = pass.planes(pass.y_, a.read<T>(1));
+      float* const memory = a.scratch<float>() + sums;
+      lane.parallel(pass.groups_ * parts, [&](int64_t begin, int64_t end, int thread) {
+        float *of_x = memory + thread * (v + d), *of_dy = of_x + v;
+        for (int64_t i = begin; i < end; ++i) {
+          float* sum = a.scratch<float>() + i * du;
+          std::fill(sum, sum + du, 0.0F);
+          const int64_t last = count * (i % parts + 1) / parts;
+          for (int64_t first = count * (i % parts) / parts; first < last; first += kGroup) {
+            transform_both<Scheme, T>(x.of_group(i / parts), dy.of_group(i / parts), tiles, {first, std::min(kGroup, last - first), kGroup}, of_x, of_v,
+                                      of_dy, of_d);
+            with_vectors(of_v.blocks, [&](auto vectors) {
+              for (int64_t c = 0; c < of_v.blocks; c += vectors)
+                for (int64_t value = 0; value < kValues; ++value) accumulate<Scheme, vectors>(of_x, of_v, of_dy, of_d, value, c, true, sum);
+            });
+          }
+        }
+      });
+      float* const dw = pass.wide_ ? memory + pass.threads_ * (v + d) : a.write<float>(0);
+      with_vectors(of_v.blocks, [&](auto vectors) {
+        lane.parallel(pass.groups_, [&](int64_t begin, int64_t end, int) {
+          for (int64_t group = begin; group < end; ++group)
+            gather<Scheme, vectors>(a.scratch<float>() + group * parts * du, parts, filters, channels, 0, filters, dw + group * filters * channels * 9);
+        });
+      });
+      if (pass.wide_) pass.wide_->gather(lane, dw, a.write<float>(0));
+    };
+    const auto bytes = static_cast<std::size_t>(sums + threads_ * (v + d)) * sizeof(float) + (wide_ ? wide_->bytes() : 0);
+    emitter.task({"", {in(0), d_out()}, {d_in(1)}, bytes, kernel});
   }
 
   Pass pass_;
@@ -355,6 +427,8 @@ class WinogradPass {
   Shape w_;
   TensorType x_, y_;
   ConvolutionGeometry geometry_;
+  int64_t groups_;
+  std::optional<BlockDiagonal> wide_;  // groups of few channels put together
 };
 }  // namespace
 

@@ -13,6 +13,7 @@
 
 #include "data/cache_folder.hpp"
 #include "engine/onednn.hpp"
+#include "ops/kernels.hpp"
 #include "train/atomic_file.hpp"
 #include "train/errors.hpp"
 #include "train/machine.hpp"
@@ -40,7 +41,7 @@ bool parse_line(const std::string& line, std::map<std::string, double>& entries)
 std::string parse(std::istream& file, std::map<std::string, double>& entries) {
   std::string line, body;
   if (!std::getline(file, line) || line != kFirstLine) return "it is not a file of timings";
-  if (!std::getline(file, line) || line != machine_text()) return fmt::format("it was measured on another machine: {}", data::one_line(line, 200));
+  if (!std::getline(file, line) || line != measured_text()) return fmt::format("it was measured on another machine or of other kernels: {}", data::one_line(line, 200));
   while (std::getline(file, line)) {
     if (line.starts_with("end ") && line == fmt::format("end {} {}", entries.size(), hash_of(body))) {
       if (file.peek() == std::istream::traits_type::eof()) return {};
@@ -58,10 +59,12 @@ std::string machine_text() {
                      cpuinfo("stepping"), engine::onednn::isa(), engine::onednn::version(), engine::onednn::threading());
 }
 
+std::string measured_text() { return fmt::format("{}, kernels {}", machine_text(), ops::hash_of_kernels()); }
+
 std::filesystem::path default_plan_cache() {
   const std::filesystem::path folder = data::user_cache_folder();
   if (folder.empty()) return {};
-  return folder / fmt::format("plan-{}.txt", hash_of(machine_text()));
+  return folder / fmt::format("plan-{}.txt", hash_of(measured_text()));
 }
 
 std::string read_plan_cache(const std::filesystem::path& path, engine::Timings& timings) {
@@ -84,6 +87,6 @@ void write_plan_cache(const std::filesystem::path& path, engine::Timings& timing
   std::string body;
   const auto all = timings.all();
   for (const auto& [key, ms] : all) body += fmt::format("{}\t{}\n", ms, key);  // all digits: read again, it decides alike
-  write_file_atomically(path, fmt::format("{}\n{}\n{}end {} {}\n", kFirstLine, machine_text(), body, all.size(), hash_of(body)));
+  write_file_atomically(path, fmt::format("{}\n{}\n{}end {} {}\n", kFirstLine, measured_text(), body, all.size(), hash_of(body)));
 }
 }  // namespace autodidact::train

@@ -1,11 +1,11 @@
 // train/plan_cache.hpp: keeps what compile has measured (engine/compile/timings.hpp) in a file, so that the next start with the
 // same network chooses the same algorithms without measuring.
 //
-// A file belongs to one machine: CPU, instruction set, library, its version and its threading are written in its second line, and
-// its name contains a hash of that. What is damaged or of another machine is left unread and replaced, never trusted:
+// A file belongs to one machine and one build: CPU, instruction set, library, its version and its threading, and a hash of our own kernels' sources are
+// written in its second line, and its name contains a hash of that. What is damaged or of another is left unread and replaced, never trusted:
 //
 //   autodidact timings 1
-//   MACHINE
+//   MACHINE, kernels HASH
 //   MILLISECONDS<tab>KEY            one line a measured candidate
 //   end COUNT XXH64                 of the lines between
 #pragma once
@@ -18,6 +18,8 @@ namespace autodidact::train {
 
 // "AMD EPYC 25/17/1, AVX512_CORE_BF16, oneDNN 2.6.3 OpenMP".
 std::string machine_text();
+// What a file of timings is of: "…, kernels 0123456789ab".
+std::string measured_text();
 
 // $XDG_CACHE_HOME/autodidact/plan-HASH.txt, or ~/.cache/autodidact/…; empty where neither variable is set.
 std::filesystem::path default_plan_cache();

@@ -89,9 +89,9 @@ TEST_CASE("convolution: winograd is the reference but for its rounding") {
   for (const char* name : {"y", "d/x", "d/w"}) CHECK((errors.at(name) != direct.at(name)) == engine::onednn::has_avx512());
 }
 
-TEST_CASE("convolution: our own winograd is the reference but for its rounding, in both strides, and a window in the wrong place is caught") {
-  const auto check = [](const Shape& x, std::int64_t filters, std::int64_t stride) {
-    auto layer = convolution(x, {filters, x[1], 3, 3}, {1, stride, stride, 1, 1});
+TEST_CASE("convolution: our own winograd is the reference but for its rounding, in both strides and in groups, and a window in the wrong place is caught") {
+  const auto check = [](const Shape& x, std::int64_t filters, std::int64_t stride, std::int64_t groups = 1) {
+    auto layer = convolution(x, {filters, x[1] / groups, 3, 3}, {groups, stride, stride, 1, 1});
     layer.blocks = {16};
     layer.direct = true;
     const auto direct = testing::fast_errors(layer);
@@ -99,11 +99,13 @@ TEST_CASE("convolution: our own winograd is the reference but for its rounding, 
     for (const char* pass : {"forward", "backward_data", "backward_weights"})
       layer.prefer.push_back(fmt::format("y\t{}\twinograd\t{}\tnChw16c nChw16c", pass, stride == 1 ? "own_wino_4x3" : "own_wino_4x3_s2"));
     const auto errors = testing::fast_errors(layer);
-    INFO(x.text(), " stride ", stride);
+    INFO(x.text(), " stride ", stride, " groups ", groups);
     CHECK(testing::worst(errors) <= testing::kF32Tolerance);
     for (const char* name : {"y", "d/x", "d/w"}) CHECK((errors.at(name) != direct.at(name)) == engine::onednn::has_avx512());
     if (engine::onednn::has_avx512())
       testing::check_mutants(layer, {}, {"convolution.fast.winograd.y", "convolution.fast.winograd.dx", "convolution.fast.winograd.dw"}, testing::kF32Tolerance);
+    if (engine::onednn::has_avx512() && groups > 1 && x[1] / groups < 16)
+      testing::check_mutants(layer, {}, {"convolution.fast.block_diagonal"}, testing::kF32Tolerance);
   };
   check({2, 32, 9, 7}, 48, 1);   // odd sides, an odd number of blocks
   check({9, 16, 4, 4}, 16, 1);   // one tile in a plane, rows that are not filled
@@ -111,6 +113,11 @@ TEST_CASE("convolution: our own winograd is the reference but for its rounding, 
   check({2, 32, 17, 13}, 48, 2); // an odd side: its last row is read by the last window alone
   check({3, 16, 16, 16}, 64, 2);
   check({140, 16, 8, 7}, 16, 2); // more tiles than one group of the gradient has
+  check({2, 32, 9, 7}, 32, 1, 8);    // narrow groups, four of them in a block
+  check({2, 16, 9, 13}, 32, 1, 4);   // all of them in one, whose tiles the threads divide
+  check({2, 48, 12, 20}, 96, 1, 3);  // whole blocks; a thread's share ends within a group
+  check({3, 64, 7, 9}, 64, 2, 2);
+  check({2, 32, 8, 7}, 32, 2, 4);
 }
 
 TEST_CASE("convolution: a product by Strassen is the reference, and a lost row is caught") {

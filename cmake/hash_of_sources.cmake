@@ -1,0 +1,11 @@
+# cmake -DFOLDER=… -DTEMPLATE=… -DOUT=… -P hash_of_sources.cmake: writes OUT from TEMPLATE, with HASH for the C++ sources of FOLDER.
+file(GLOB sources "${FOLDER}/*.cpp" "${FOLDER}/*.hpp")
+list(SORT sources)
+set(hashes "")
+foreach(source IN LISTS sources)
+  file(SHA256 "${source}" hash)
+  string(APPEND hashes "${hash}\n")
+endforeach()
+string(SHA256 hash "${hashes}")
+string(SUBSTRING "${hash}" 0 12 HASH)
+configure_file("${TEMPLATE}" "${OUT}" @ONLY)
