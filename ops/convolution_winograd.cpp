@@ -21,7 +21,9 @@ using namespace channel_products;
 
 namespace {
 constexpr int64_t kGroup = 32;  // tiles, of which V and M are kept at a time
-constexpr int64_t kGradientGroup = 128;  // likewise of V and A·dy·Aᵀ
+constexpr int64_t kGradientGroup = 128;  // likewise of V and A·dy·Aᵀ, where all threads add to one du
+constexpr int64_t kGroupApart = 64;      // where each has its own
+constexpr int64_t kMostApart = 3 << 20;  // bytes of such a du: it stays in the caches
 
 // Planes (N, all, H, W, 16), of whose blocks a group has so many, and how they are divided into windows, the first of which begins `before` pixels before
 // the plane.
@@ -213,15 +215,15 @@ AUTODIDACT_KERNEL_AVX512 void gather(const float* du, int64_t copies, int64_t fi
     for (int64_t k = begin; k < end; ++k) {
       Channels u[kFilters][kFilters], w[3][3];
       const float* from = du + (c / (kVectors * kBlock) * filters + k) * kVectors * kBlock + c % (kVectors * kBlock);
-      for (int i = 0; i < kFilters; ++i)
-        for (int j = 0; j < kFilters; ++j) {
-          load(from + (i * kFilters + j) * filters * channels, u[i][j]);
-          for (int64_t copy = 1; copy < copies; ++copy) {
-            Channels more;
-            load(from + (copy * kFilters * kFilters + i * kFilters + j) * filters * channels, more);
-            u[i][j] += more;
-          }
+      for (int i = 0; i < kFilters * kFilters; ++i) {
+        Channels& sum = u[i / kFilters][i % kFilters];
+        load(from + i * filters * channels, sum);
+        for (int64_t copy = 1; copy < copies; ++copy) {
+          Channels more;
+          load(from + (copy * kFilters * kFilters + i) * filters * channels, more);
+          sum += more;
         }
+      }
       along_both<kFilters, 3>(u, w, [](const Channels* value, Channels* tap) { Scheme::gather(value, tap); });
       for (int64_t l = 0; l < kBlock; ++l)
         for (int i = 0; i < 9; ++i) dw[(k * channels + c + l) * 9 + i] = w[i / 3][i % 3][l];
@@ -262,6 +264,18 @@ class WinogradPass {
   // Of a group.
   int64_t filters() const { return w_[0] / groups_; }
   int64_t channels() const { return w_[1]; }
+  bool adds_apart(int64_t values) const {
+    return wide_ || groups_ > 1 || values * values * filters() * channels() * static_cast<int64_t>(sizeof(float)) <= kMostApart;
+  }
+
+  // Divides groups × parts among threads: calls body(group, begin, end, thread) for parts of one group.
+  template <class Body>
+  void each_group(Lane& lane, int64_t parts, Body&& body) const {
+    lane.parallel(groups_ * parts, [&](int64_t begin, int64_t end, int thread) {
+      for (int64_t group = begin / parts; begin < end; begin = ++group * parts)
+        body(group, begin - group * parts, std::min(end - group * parts, parts), thread);
+    });
+  }
 
   // Calls body with the scheme of this pass.
   template <class Body>
@@ -292,7 +306,7 @@ class WinogradPass {
         using Scheme = decltype(scheme);
         using T = decltype(element);
         if constexpr (requires { Scheme::template gather<float>; }) {
-          if (pass_ == Pass::backward_weights) return wide_ || groups_ > 1 ? emit_gradients<Scheme, T>(emitter) : emit_gradient<Scheme, T>(emitter);
+          if (pass_ == Pass::backward_weights) return adds_apart(Scheme::kFilters) ? emit_gradient_apart<Scheme, T>(emitter) : emit_gradient<Scheme, T>(emitter);
         }
         const bool back = pass_ == Pass::backward_data;
         with_vectors((back ? channels() : filters()) / kBlock, [&](auto vectors) { emit_convolution<Scheme, vectors, T>(emitter, back ? y_ : x_, back ? x_ : y_); });
@@ -338,13 +352,10 @@ class WinogradPass {
                   static_cast<std::size_t>(threads_ * per_thread) * sizeof(float), [=, pass = *this](Lane& lane, const Arguments& a) {
                     const auto source = pass.planes(from, a.read<T>(0));
                     const auto target = pass.planes(to, a.write<T>(0));
-                    lane.parallel(pass.groups_ * parts, [&](int64_t begin, int64_t end, int thread) {
+                    pass.each_group(lane, parts, [&](int64_t group, int64_t begin, int64_t end, int thread) {
                       float* memory = a.scratch<float>() + thread * per_thread;
-                      for (int64_t group = begin / parts; begin < end; begin = ++group * parts) {
-                        const int64_t first = begin - group * parts, last = std::min(end - group * parts, parts);
-                        convolve<Scheme, kVectors, T>(source.of_group(group), target.of_group(group), tiles, a.read<float>(1) + group * u, first * kRows,
-                                                      std::min(last * kRows, tiles.count()), memory, memory + v);
-                      }
+                      convolve<Scheme, kVectors, T>(source.of_group(group), target.of_group(group), tiles, a.read<float>(1) + group * u, begin * kRows,
+                                                    std::min(end * kRows, tiles.count()), memory, memory + v);
                     });
                   }});
   }
@@ -380,26 +391,27 @@ class WinogradPass {
     emitter.task({"", {in(0), d_out()}, {d_in(1)}, static_cast<std::size_t>(v + d + kValues * filters * channels) * sizeof(float), kernel});
   }
 
-  // Of groups, each of which has few channels: threads take groups, or parts of a group's tiles where there are more of them, and add to a du of their own.
+  // Of few channels, or groups of them: threads take groups, or parts of a group's tiles where there are more of them, and add to a du of their own. None
+  // waits for another before all have their sums: beside other processes, threads that take turns wait for those that are out of turn.
   template <class Scheme, class T>
-  void emit_gradients(Emitter& emitter) const {
+  void emit_gradient_apart(Emitter& emitter) const {
     Tiling tiles = tiling();
     if (mutated("convolution.fast.winograd.dw")) tiles.before = 0;
     constexpr int64_t kSlots = Scheme::kSlots * Scheme::kSlots, kValues = Scheme::kFilters * Scheme::kFilters;
     const int64_t filters = this->filters(), channels = this->channels(), count = tiles.count(), parts = (threads_ + groups_ - 1) / groups_;
-    const Rows of_v{kGroup, channels / kBlock}, of_d{kGroup, filters / kBlock};
+    const Rows of_v{kGroupApart, channels / kBlock}, of_d{kGroupApart, filters / kBlock};
     const int64_t v = kSlots * of_v.slot(), d = kSlots * of_d.slot(), du = kValues * filters * channels, sums = groups_ * parts * du;
     const auto kernel = [=, pass = *this](Lane& lane, const Arguments& a) {
       const auto x = pass.planes(pass.x_, a.read<T>(0)), dy = pass.planes(pass.y_, a.read<T>(1));
       float* const memory = a.scratch<float>() + sums;
-      lane.parallel(pass.groups_ * parts, [&](int64_t begin, int64_t end, int thread) {
+      pass.each_group(lane, parts, [&](int64_t group, int64_t begin, int64_t end, int thread) {
         float *of_x = memory + thread * (v + d), *of_dy = of_x + v;
-        for (int64_t i = begin; i < end; ++i) {
-          float* sum = a.scratch<float>() + i * du;
+        for (int64_t part = begin; part < end; ++part) {
+          float* sum = a.scratch<float>() + (group * parts + part) * du;
           std::fill(sum, sum + du, 0.0F);
-          const int64_t last = count * (i % parts + 1) / parts;
-          for (int64_t first = count * (i % parts) / parts; first < last; first += kGroup) {
-            transform_both<Scheme, T>(x.of_group(i / parts), dy.of_group(i / parts), tiles, {first, std::min(kGroup, last - first), kGroup}, of_x, of_v,
+          const int64_t last = count * (part + 1) / parts;
+          for (int64_t first = count * part / parts; first < last; first += kGroupApart) {
+            transform_both<Scheme, T>(x.of_group(group), dy.of_group(group), tiles, {first, std::min(kGroupApart, last - first), kGroupApart}, of_x, of_v,
                                       of_dy, of_d);
             with_vectors(of_v.blocks, [&](auto vectors) {
               for (int64_t c = 0; c < of_v.blocks; c += vectors)
@@ -410,9 +422,8 @@ class WinogradPass {
       });
       float* const dw = pass.wide_ ? memory + pass.threads_ * (v + d) : a.write<float>(0);
       with_vectors(of_v.blocks, [&](auto vectors) {
-        lane.parallel(pass.groups_, [&](int64_t begin, int64_t end, int) {
-          for (int64_t group = begin; group < end; ++group)
-            gather<Scheme, vectors>(a.scratch<float>() + group * parts * du, parts, filters, channels, 0, filters, dw + group * filters * channels * 9);
+        pass.each_group(lane, filters, [&](int64_t group, int64_t begin, int64_t end, int) {
+          gather<Scheme, vectors>(a.scratch<float>() + group * parts * du, parts, filters, channels, begin, end, dw + group * filters * channels * 9);
         });
       });
       if (pass.wide_) pass.wide_->gather(lane, dw, a.write<float>(0));

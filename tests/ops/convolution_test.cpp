@@ -90,14 +90,19 @@ TEST_CASE("convolution: winograd is the reference but for its rounding") {
 }
 
 TEST_CASE("convolution: our own winograd is the reference but for its rounding, in both strides and in groups, and a window in the wrong place is caught") {
-  const auto check = [](const Shape& x, std::int64_t filters, std::int64_t stride, std::int64_t groups = 1) {
+  const auto ours = [](const char* implementation) {
+    std::vector<std::string> lines;
+    for (const char* pass : {"forward", "backward_data", "backward_weights"})
+      lines.push_back(fmt::format("y\t{}\twinograd\t{}\tnChw16c nChw16c", pass, implementation));
+    return lines;
+  };
+  const auto check = [&](const Shape& x, std::int64_t filters, std::int64_t stride, std::int64_t groups = 1) {
     auto layer = convolution(x, {filters, x[1] / groups, 3, 3}, {groups, stride, stride, 1, 1});
     layer.blocks = {16};
     layer.direct = true;
     const auto direct = testing::fast_errors(layer);
     layer.direct = false;
-    for (const char* pass : {"forward", "backward_data", "backward_weights"})
-      layer.prefer.push_back(fmt::format("y\t{}\twinograd\t{}\tnChw16c nChw16c", pass, stride == 1 ? "own_wino_4x3" : "own_wino_4x3_s2"));
+    layer.prefer = ours(stride == 1 ? "own_wino_4x3" : "own_wino_4x3_s2");
     const auto errors = testing::fast_errors(layer);
     INFO(x.text(), " stride ", stride, " groups ", groups);
     CHECK(testing::worst(errors) <= testing::kF32Tolerance);
@@ -118,6 +123,15 @@ TEST_CASE("convolution: our own winograd is the reference but for its rounding, 
   check({2, 48, 12, 20}, 96, 1, 3);  // whole blocks; a thread's share ends within a group
   check({3, 64, 7, 9}, 64, 2, 2);
   check({2, 32, 8, 7}, 32, 2, 4);
+
+  // So many weights that all threads add to the same sums of their gradient, and more tiles than they take at a time.
+  if (engine::onednn::has_avx512()) {
+    auto layer = convolution({33, 160, 6, 7}, {160, 160, 3, 3}, {.pad_h = 1, .pad_w = 1});
+    layer.blocks = {16};
+    layer.prefer = ours("own_wino_4x3");
+    CHECK(testing::worst(testing::fast_errors(layer)) <= testing::kF32Tolerance);
+    testing::check_mutants(layer, {}, {"convolution.fast.winograd.dw"}, testing::kF32Tolerance);
+  }
 }
 
 TEST_CASE("convolution: a product by Strassen is the reference, and a lost row is caught") {
