@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <utility>
 
@@ -20,10 +21,8 @@ using std::int64_t;
 using namespace channel_products;
 
 namespace {
-constexpr int64_t kGroup = 32;  // tiles, of which V and M are kept at a time
-constexpr int64_t kGradientGroup = 128;  // likewise of V and A·dy·Aᵀ, where all threads add to one du
-constexpr int64_t kGroupApart = 64;      // where each has its own
-constexpr int64_t kMostApart = 3 << 20;  // bytes of such a du: it stays in the caches
+constexpr int64_t kGroup = 32;            // tiles, of which V and M, or V and A·dy·Aᵀ, are kept at a time
+constexpr int64_t kMostOfDu = 10 << 20;  // bytes: what is larger is not kept for each thread
 
 // Planes (N, all, H, W, 16), of whose blocks a group has so many, and how they are divided into windows, the first of which begins `before` pixels before
 // the plane.
@@ -32,7 +31,8 @@ struct Planes {
   T* data;
   int64_t blocks, height, width, all;
   T* plane(int64_t n, int64_t block) const { return data + (n * all + block) * height * width * kBlock; }
-  Planes of_group(int64_t group) const { return {plane(0, group * blocks), blocks, height, width, all}; }
+  Planes of_blocks(int64_t first, int64_t count) const { return {plane(0, first), count, height, width, all}; }
+  Planes of_group(int64_t group) const { return of_blocks(group * blocks, blocks); }
 };
 
 struct Tiling {
@@ -194,16 +194,17 @@ AUTODIDACT_KERNEL_AVX512 void transform_both(const Planes<const T>& x, const Pla
                                               [](const Channels* tile, Channels* slots) { Scheme::spread(tile, slots); });
 }
 
-// du (kFilters², C / 16·kVectors, K, 16·kVectors), of one filter value and the channels of x that begin with block c: = or += the products of all rows.
+// du (kFilters², C / 16·kVectors, K, 16·kVectors), a filter value's after the other's `size` behind it, of v's channels: = or += the products of all rows.
 template <class Scheme, int kVectors>
-AUTODIDACT_KERNEL_AVX512 void accumulate(const float* v, const Rows& of_v, const float* d, const Rows& of_d, int64_t filter, int64_t c, bool add,
-                                         float* du) {
+AUTODIDACT_KERNEL_AVX512 void accumulate(const float* v, const Rows& of_v, const float* d, const Rows& of_d, bool add, float* du, int64_t size) {
   constexpr int kSlots = Scheme::kSlots, kFilters = Scheme::kFilters;
-  du += filter * of_d.blocks * kBlock * of_v.blocks * kBlock;
+  std::array<bool, kFilters * kFilters> added;
+  added.fill(add);
   for (int slot = 0; slot < kSlots * kSlots; ++slot) {
-    if (Scheme::filter_of(slot / kSlots) * kFilters + Scheme::filter_of(slot % kSlots) != filter) continue;
-    add_outer_products<kVectors>(v + slot * of_v.slot(), of_v, d + slot * of_d.slot(), of_d, c, add, du, [] {});
-    add = true;
+    const int filter = Scheme::filter_of(slot / kSlots) * kFilters + Scheme::filter_of(slot % kSlots);
+    for (int64_t c = 0; c < of_v.blocks; c += kVectors)
+      add_outer_products<kVectors>(v + slot * of_v.slot(), of_v, d + slot * of_d.slot(), of_d, c, added[filter], du + filter * size, [] {});
+    added[filter] = true;
   }
 }
 
@@ -264,9 +265,6 @@ class WinogradPass {
   // Of a group.
   int64_t filters() const { return w_[0] / groups_; }
   int64_t channels() const { return w_[1]; }
-  bool adds_apart(int64_t values) const {
-    return wide_ || groups_ > 1 || values * values * filters() * channels() * static_cast<int64_t>(sizeof(float)) <= kMostApart;
-  }
 
   // Divides groups × parts among threads: calls body(group, begin, end, thread) for parts of one group.
   template <class Body>
@@ -306,7 +304,7 @@ class WinogradPass {
         using Scheme = decltype(scheme);
         using T = decltype(element);
         if constexpr (requires { Scheme::template gather<float>; }) {
-          if (pass_ == Pass::backward_weights) return adds_apart(Scheme::kFilters) ? emit_gradient_apart<Scheme, T>(emitter) : emit_gradient<Scheme, T>(emitter);
+          if (pass_ == Pass::backward_weights) return emit_gradient<Scheme, T>(emitter);
         }
         const bool back = pass_ == Pass::backward_data;
         with_vectors((back ? channels() : filters()) / kBlock, [&](auto vectors) { emit_convolution<Scheme, vectors, T>(emitter, back ? y_ : x_, back ? x_ : y_); });
@@ -360,70 +358,42 @@ class WinogradPass {
                   }});
   }
 
-  // Groups of tiles, one after another: all threads transform them, then all add their products to du.
+  // Threads take groups; where they are more, parts of a group's tiles, with a du for each part; and where that would be too much memory, of x's channels.
+  // None waits for another, nor reads what another wrote, before all have their sums.
   template <class Scheme, class T>
   void emit_gradient(Emitter& emitter) const {
     Tiling tiles = tiling();
     if (mutated("convolution.fast.winograd.dw")) tiles.before = 0;
-    const int64_t filters = this->filters(), channels = this->channels(), count = tiles.count(), group = std::min(kGradientGroup, count);
     constexpr int64_t kSlots = Scheme::kSlots * Scheme::kSlots, kValues = Scheme::kFilters * Scheme::kFilters;
-    const Rows of_v{group, channels / kBlock}, of_d{group, filters / kBlock};
-    const int64_t v = kSlots * of_v.slot(), d = kSlots * of_d.slot();
-    const auto kernel = [=, pass = *this](Lane& lane, const Arguments& a) {
-      const auto x = pass.planes(pass.x_, a.read<T>(0)), dy = pass.planes(pass.y_, a.read<T>(1));
-      float *of_x = a.scratch<float>(), *of_dy = of_x + v, *du = of_dy + d;
-      for (int64_t first = 0; first < count; first += group) {
-        lane.parallel(group, [&](int64_t begin, int64_t end, int) {
-          const Part part{first + begin, std::clamp<int64_t>(count - first - begin, 0, end - begin), end - begin};
-          transform_both<Scheme, T>(x, dy, tiles, part, of_x + begin * kBlock, of_v, of_dy + begin * kBlock, of_d);
-        });
-        with_vectors(of_v.blocks, [&](auto vectors) {
-          lane.parallel(of_v.blocks / vectors * kValues, [&](int64_t begin, int64_t end, int) {
-            for (int64_t i = begin; i < end; ++i)
-              accumulate<Scheme, vectors>(of_x, of_v, of_dy, of_d, i % kValues, i / kValues * vectors, first > 0, du);
-          });
-        });
-      }
-      with_vectors(of_v.blocks, [&](auto vectors) {
-        lane.parallel(filters, [&](int64_t begin, int64_t end, int) { gather<Scheme, vectors>(du, 1, filters, channels, begin, end, a.write<float>(0)); });
-      });
-    };
-    emitter.task({"", {in(0), d_out()}, {d_in(1)}, static_cast<std::size_t>(v + d + kValues * filters * channels) * sizeof(float), kernel});
-  }
-
-  // Of few channels, or groups of them: threads take groups, or parts of a group's tiles where there are more of them, and add to a du of their own. None
-  // waits for another before all have their sums: beside other processes, threads that take turns wait for those that are out of turn.
-  template <class Scheme, class T>
-  void emit_gradient_apart(Emitter& emitter) const {
-    Tiling tiles = tiling();
-    if (mutated("convolution.fast.winograd.dw")) tiles.before = 0;
-    constexpr int64_t kSlots = Scheme::kSlots * Scheme::kSlots, kValues = Scheme::kFilters * Scheme::kFilters;
-    const int64_t filters = this->filters(), channels = this->channels(), count = tiles.count(), parts = (threads_ + groups_ - 1) / groups_;
-    const Rows of_v{kGroupApart, channels / kBlock}, of_d{kGroupApart, filters / kBlock};
-    const int64_t v = kSlots * of_v.slot(), d = kSlots * of_d.slot(), du = kValues * filters * channels, sums = groups_ * parts * du;
+    const int64_t filters = this->filters(), channels = this->channels(), count = tiles.count(), blocks = channels / kBlock;
+    const int64_t value = filters * channels, du = kValues * value, of_group = (threads_ + groups_ - 1) / groups_;
+    int64_t copies = std::min(of_group, count);
+    while (copies > 1 && (of_group % copies != 0 || du * static_cast<int64_t>(sizeof(float)) > kMostOfDu)) --copies;
+    const int64_t sharers = of_group / copies, rows = std::min(kGroup, (count + copies - 1) / copies);
+    const Rows of_d{rows, filters / kBlock};
+    const int64_t v = kSlots * Rows{rows, blocks}.slot(), d = kSlots * of_d.slot(), sums = groups_ * copies * du;
     const auto kernel = [=, pass = *this](Lane& lane, const Arguments& a) {
       const auto x = pass.planes(pass.x_, a.read<T>(0)), dy = pass.planes(pass.y_, a.read<T>(1));
       float* const memory = a.scratch<float>() + sums;
-      pass.each_group(lane, parts, [&](int64_t group, int64_t begin, int64_t end, int thread) {
-        float *of_x = memory + thread * (v + d), *of_dy = of_x + v;
-        for (int64_t part = begin; part < end; ++part) {
-          float* sum = a.scratch<float>() + (group * parts + part) * du;
-          std::fill(sum, sum + du, 0.0F);
-          const int64_t last = count * (part + 1) / parts;
-          for (int64_t first = count * part / parts; first < last; first += kGroupApart) {
-            transform_both<Scheme, T>(x.of_group(group), dy.of_group(group), tiles, {first, std::min(kGroupApart, last - first), kGroupApart}, of_x, of_v,
-                                      of_dy, of_d);
-            with_vectors(of_v.blocks, [&](auto vectors) {
-              for (int64_t c = 0; c < of_v.blocks; c += vectors)
-                for (int64_t value = 0; value < kValues; ++value) accumulate<Scheme, vectors>(of_x, of_v, of_dy, of_d, value, c, true, sum);
-            });
-          }
-        }
-      });
       float* const dw = pass.wide_ ? memory + pass.threads_ * (v + d) : a.write<float>(0);
-      with_vectors(of_v.blocks, [&](auto vectors) {
+      with_vectors(blocks, [&](auto vectors) {
+        pass.each_group(lane, of_group, [&](int64_t group, int64_t begin, int64_t end, int thread) {
+          float *of_x = memory + thread * (v + d), *of_dy = of_x + v;
+          for (int64_t part = begin; part < end; ++part) {
+            const int64_t copy = part / sharers, sharer = part % sharers, shares = blocks / vectors;
+            const int64_t first_block = shares * sharer / sharers * vectors, last_block = shares * (sharer + 1) / sharers * vectors;
+            const Rows of_v{rows, last_block - first_block};
+            float* sum = a.scratch<float>() + (group * copies + copy) * du + first_block * kBlock * filters;
+            const int64_t begin_tile = count * copy / copies, end_tile = count * (copy + 1) / copies;
+            for (int64_t first = begin_tile; first < end_tile && of_v.blocks > 0; first += rows) {
+              transform_both<Scheme, T>(x.of_group(group).of_blocks(first_block, of_v.blocks), dy.of_group(group), tiles,
+                                        {first, std::min(rows, end_tile - first), rows}, of_x, of_v, of_dy, of_d);
+              accumulate<Scheme, vectors>(of_x, of_v, of_dy, of_d, first > begin_tile, sum, value);
+            }
+          }
+        });
         pass.each_group(lane, filters, [&](int64_t group, int64_t begin, int64_t end, int) {
-          gather<Scheme, vectors>(a.scratch<float>() + group * parts * du, parts, filters, channels, begin, end, dw + group * filters * channels * 9);
+          gather<Scheme, vectors>(a.scratch<float>() + group * copies * du, copies, filters, channels, begin, end, dw + group * filters * channels * 9);
         });
       });
       if (pass.wide_) pass.wide_->gather(lane, dw, a.write<float>(0));
