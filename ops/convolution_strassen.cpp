@@ -156,7 +156,7 @@ class Results {
  public:
   Results(const Matrix<float>& matrix, float* memory)
       : matrix_(matrix), past_caches_(static_cast<std::size_t>(matrix.rows / (matrix.high * matrix.wide) * matrix.blocks * matrix.block()) * sizeof(float) >= kPastCaches),
-        made_(memory), next_(memory + size() / 2) {}
+        gap_(mutated("convolution.fast.strassen.gaps") ? 1.0F : 0.0F), made_(memory), next_(memory + size() / 2) {}
 
   static constexpr Rows kProducts{kHalfGroup, kVectors};
   static int64_t size() { return 2 * kSlots * kProducts.slot(); }
@@ -205,17 +205,19 @@ class Results {
       for (const Place& place : {place_[t], place_[t + kHalfGroup]}) clear_between(place);
   }
   void clear_between(const Place& place) const {
+    const Channels zeros = Channels{} + gap_;
     for (int64_t pixel = 1; pixel < place.lines * place.columns; ++pixel)
       for (int64_t q = 0; q < kVectors; ++q) {
         float* between = place.row.data + (k_ + q) * place.row.block + (pixel / place.columns * matrix_.width + pixel % place.columns) * kBlock;
-        store(Channels{}, between, past_caches_);
-        store(Channels{}, between + place.row.half, past_caches_);
+        store(zeros, between, past_caches_);
+        store(zeros, between + place.row.half, past_caches_);
       }
   }
 
   alignas(64) float nowhere_[kBlock];
   Matrix<float> matrix_;
   bool past_caches_;
+  float gap_;
   float *made_, *next_;
   Place place_[2 * kHalfGroup];
   int64_t k_ = 0, done_ = 0;
@@ -386,7 +388,7 @@ class StrassenPass {
     const bool back = this->back();
     const int64_t per_thread = Factors<left, kHalfGroup>::size((back ? y_ : x_).shape[1] / kBlock / 2) + Results<false>::size();
     const bool lost = back ? mutated("convolution.fast.strassen.dx") : mutated("convolution.fast.strassen.y");
-    const bool gaps = back && stride_ > 1 && !mutated("convolution.fast.strassen.gaps");
+    const bool gaps = back && stride_ > 1;
     emitter.task({"", {back ? d_out() : in(0), filters(emitter)}, {back ? d_in(0) : out()}, static_cast<std::size_t>(threads_ * per_thread) * sizeof(float),
                   [=, pass = *this](Lane& lane, const Arguments& a) {
                     Matrix<const float> source = back ? pass.matrix_of_y(a.read<float>(0)) : pass.matrix_of_x(a.read<float>(0));
