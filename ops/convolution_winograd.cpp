@@ -21,8 +21,8 @@ using std::int64_t;
 using namespace channel_products;
 
 namespace {
-constexpr int64_t kGroup = 32;            // tiles, of which V and M, or V and A·dy·Aᵀ, are kept at a time
-constexpr int64_t kMostOfDu = 10 << 20;  // bytes: what is larger is not kept for each thread
+constexpr int64_t kGroup = 32;  // tiles, of which V and M, or V and A·dy·Aᵀ, are kept at a time
+constexpr int64_t kMostOfDu = 10 << 20, kMostOfAllDu = 64 << 20;  // bytes, of one and of all: what is larger is not kept for each thread
 
 // Planes (N, all, H, W, 16), of whose blocks a group has so many, and how they are divided into windows, the first of which begins `before` pixels before
 // the plane.
@@ -368,7 +368,11 @@ class WinogradPass {
     const int64_t filters = this->filters(), channels = this->channels(), count = tiles.count(), blocks = channels / kBlock;
     const int64_t value = filters * channels, du = kValues * value, of_group = (threads_ + groups_ - 1) / groups_;
     int64_t copies = std::min(of_group, count);
-    while (copies > 1 && (of_group % copies != 0 || du * static_cast<int64_t>(sizeof(float)) > kMostOfDu)) --copies;
+    const auto too_large = [&] {
+      const int64_t bytes = du * static_cast<int64_t>(sizeof(float));
+      return bytes > kMostOfDu || groups_ * copies * bytes > kMostOfAllDu;
+    };
+    while (copies > 1 && (of_group % copies != 0 || too_large())) --copies;
     const int64_t sharers = of_group / copies, rows = std::min(kGroup, (count + copies - 1) / copies);
     const Rows of_d{rows, filters / kBlock};
     const int64_t v = kSlots * Rows{rows, blocks}.slot(), d = kSlots * of_d.slot(), sums = groups_ * copies * du;
