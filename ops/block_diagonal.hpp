@@ -6,7 +6,7 @@
 //            narrow, 4 groups of 2          wide, 1 group of 8
 //            w[k] = (a b)                   w[k] = (a b 0 0 0 0 0 0)   for the k of the first group, (0 0 a b 0 0 0 0) of the second …
 //
-// The library's kernels for full registers then do m times the products at far more than m times the speed. The gradient of the
+// Kernels for full registers, the library's and our Winograd, then do m times the products at far more than m times the speed. The gradient of the
 // zeros is computed too, and dropped.
 #pragma once
 #include <cstddef>

@@ -11,6 +11,7 @@ using std::int64_t;
 
 constexpr int64_t kBlock = 16;  // channels
 constexpr int64_t kRows = 8;    // whose products are summed side by side
+constexpr int64_t kTogether = 8;  // filters, likewise
 
 // What is as large as the caches goes past them: a line need not be read before it is written.
 constexpr std::size_t kPastCaches = 8 << 20;
@@ -57,7 +58,7 @@ struct Rows {
 };
 
 // Work that is done in pieces between the calls of something else: how many are due at each call. Between products, a piece that is short enough is done
-// by what of the CPU the products leave idle; many at once, or one that takes registers from the sums, it waits for.
+// by what of the CPU the products leave idle; for many at once, or one that takes registers from the sums, the products wait.
 class Pace {
  public:
   Pace() = default;
@@ -91,7 +92,6 @@ inline void multiply_rows(const float* v, const Rows& of_v, const float* u, floa
 
 // du (C / 16·kVectors, K, 16·kVectors), of those channels of v that begin with block c: = or += Σ over rows of d (rows, K)ᵀ·v (rows, C). Calls `meanwhile`
 // for each kRows rows of each kTogether filters.
-constexpr int64_t kTogether = 8;
 template <int kVectors, class Meanwhile>
 inline void add_outer_products(const float* v, const Rows& of_v, const float* d, const Rows& of_d, int64_t c, bool add, float* du, Meanwhile&& meanwhile) {
   constexpr int64_t kTile = kTogether * kVectors;  // vectors of du

@@ -16,7 +16,7 @@
 // Keeps     nothing: backward reads x and w again. Two backward tasks, one each for dx and dw. Writes with "=".
 // Fast      oneDNN: direct and, for 3×3 with stride 1 in blocks of 16, Winograd F(4×4,3×3) (Lavin & Gray 2016,
 //           arXiv:1509.09308: 36 products instead of 144 for a 4×4 tile, at about 10 times the rounding error;
-//           in f32, so planes in bf16 are copied for it). Our own Winograd, for stride 2 too: ops/convolution_winograd.hpp. Groups of few
+//           in f32, so planes in bf16 are copied for it). Our own Winograd, for stride 2 and for groups too: ops/convolution_winograd.hpp. Groups of few
 //           channels also as fewer, wider ones: ops/block_diagonal.hpp. 1×1, and small planes, also as a product of matrices: ops/convolution_matmul.hpp,
 //           1×1 with an eighth fewer products: ops/convolution_strassen.hpp.
 // Requires  G divides C and K; the window, dilated, fits into the padded input.

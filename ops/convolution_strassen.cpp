@@ -73,8 +73,8 @@ class Pixel {
   T* line_;
 };
 
-// 16 channels of each half of a row: so many blocks of channels further on are `block`, those of the other half `half` numbers away. A row that there is not
-// has all its channels in one place.
+// A row: `block` is the distance to its next block of channels, `half` to the other half of them. Both are 0 for a row that there is not, all of whose
+// channels are one place.
 template <class T>
 struct Row {
   T* data;
@@ -300,7 +300,8 @@ AUTODIDACT_KERNEL_AVX512 void accumulate(const Matrix<const float>& x, const Mat
   const Rows of_x{kGradientHalfGroup, share.last_block - share.first_block}, of_dy{kGradientHalfGroup, dy.blocks / 2};
   Factors<right, kGradientHalfGroup> right_factors(x, share.first_block, of_x.blocks, memory);
   Factors<left_transposed, kGradientHalfGroup> left_factors(dy, 0, of_dy.blocks, memory + right_factors.size(of_x.blocks));
-  const int64_t size = x.blocks / 2 * kBlock * of_dy.blocks * kBlock, calls = kSlots * of_x.blocks / kVectors * of_dy.blocks * kBlock / kTogether * kGradientHalfGroup / kRows;
+  const int64_t size = x.blocks / 2 * kBlock * of_dy.blocks * kBlock;
+  const int64_t calls = kSlots * of_x.blocks / kVectors * of_dy.blocks * kBlock / kTogether * kGradientHalfGroup / kRows;
   right_factors.begin(share.begin * kStep, 1);
   left_factors.begin(share.begin * kStep, 1);
   for (int64_t first = share.begin * kStep; first < share.end * kStep; first += kStep) {

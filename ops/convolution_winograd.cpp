@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <optional>
-#include <utility>
 
 #include "engine/bf16.hpp"
 #include "engine/mutation.hpp"
@@ -24,8 +24,7 @@ namespace {
 constexpr int64_t kGroup = 32;  // tiles, of which V and M, or V and A·dy·Aᵀ, are kept at a time
 constexpr int64_t kMostOfDu = 10 << 20, kMostOfAllDu = 64 << 20;  // bytes, of one and of all: what is larger is not kept for each thread
 
-// Planes (N, all, H, W, 16), of whose blocks a group has so many, and how they are divided into windows, the first of which begins `before` pixels before
-// the plane.
+// Planes (N, all, H, W, 16), of whose blocks these are so many.
 template <class T>
 struct Planes {
   T* data;
@@ -35,9 +34,10 @@ struct Planes {
   Planes of_group(int64_t group) const { return of_blocks(group * blocks, blocks); }
 };
 
+// How planes are divided into windows.
 struct Tiling {
   int64_t images, high, wide;  // tiles in a plane
-  int64_t before;              // pixels of the first window that lie outside: the padding
+  int64_t before;              // pixels of the first window that lie before the plane: the padding
   int64_t count() const { return images * high * wide; }
 };
 
@@ -194,7 +194,8 @@ AUTODIDACT_KERNEL_AVX512 void transform_both(const Planes<const T>& x, const Pla
                                               [](const Channels* tile, Channels* slots) { Scheme::spread(tile, slots); });
 }
 
-// du (kFilters², C / 16·kVectors, K, 16·kVectors), a filter value's after the other's `size` behind it, of v's channels: = or += the products of all rows.
+// du (C / 16·kVectors, K, 16·kVectors) for each filter value, `size` numbers from one to the next, of those channels that v has: = or += the products of
+// all rows.
 template <class Scheme, int kVectors>
 AUTODIDACT_KERNEL_AVX512 void accumulate(const float* v, const Rows& of_v, const float* d, const Rows& of_d, bool add, float* du, int64_t size) {
   constexpr int kSlots = Scheme::kSlots, kFilters = Scheme::kFilters;
@@ -321,8 +322,8 @@ class WinogradPass {
     const int64_t parts = groups_ * filters / (kVectors * kBlock);
     const auto bytes = static_cast<std::size_t>(groups_ * filters * channels * kValues) * sizeof(float);
     const auto kernel = [filters, channels, parts, back, bytes, of_w = w_[1], wide = wide_](Lane& lane, const Arguments& a) {
-      const float* w = a.read<float>(0);
-      if (wide) wide->spread(lane, std::exchange(w, a.scratch<float>()), a.scratch<float>());
+      if (wide) wide->spread(lane, a.read<float>(0), a.scratch<float>());
+      const float* w = wide ? a.scratch<float>() : a.read<float>(0);
       lane.parallel(parts, [&](int64_t begin, int64_t end, int) {
         for (int64_t part = begin; part < end; ++part) {
           const int64_t group = part * kVectors * kBlock / filters, k = part * kVectors * kBlock % filters;
@@ -358,15 +359,15 @@ class WinogradPass {
                   }});
   }
 
-  // Threads take groups; where they are more, parts of a group's tiles, with a du for each part; and where that would be too much memory, of x's channels.
-  // None waits for another, nor reads what another wrote, before all have their sums.
+  // Threads take groups; where these do not share out evenly, parts of a group's tiles, with a du for each part; and where that would be too much memory,
+  // of x's channels, of which there may be fewer parts than threads. None waits for another, nor reads what another wrote, before all have their sums.
   template <class Scheme, class T>
   void emit_gradient(Emitter& emitter) const {
     Tiling tiles = tiling();
     if (mutated("convolution.fast.winograd.dw")) tiles.before = 0;
     constexpr int64_t kSlots = Scheme::kSlots * Scheme::kSlots, kValues = Scheme::kFilters * Scheme::kFilters;
     const int64_t filters = this->filters(), channels = this->channels(), count = tiles.count(), blocks = channels / kBlock;
-    const int64_t value = filters * channels, du = kValues * value, of_group = (threads_ + groups_ - 1) / groups_;
+    const int64_t value = filters * channels, du = kValues * value, of_group = threads_ / std::gcd(threads_, groups_);
     int64_t copies = std::min(of_group, count);
     const auto too_large = [&] {
       const int64_t bytes = du * static_cast<int64_t>(sizeof(float));

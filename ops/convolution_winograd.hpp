@@ -10,8 +10,8 @@
 // dx is a convolution of dy: Dense or StridedBack. Tiles are taken in groups, small enough that V and M stay in the cache between the
 // transforms and the products. Planes are read and written once, in f32 or bf16; all else is f32. The library's Winograd has stride 1, one group and f32 only.
 //
-// Groups of channels that fill blocks are convolutions of their own; narrower ones are put together (ops/block_diagonal.hpp): for groups of 4 the products
-// are then as many as without Winograd and zeros, and at full speed; for groups of 16 a quarter.
+// Groups of channels that fill blocks are convolutions of their own; narrower ones are put together (ops/block_diagonal.hpp). With stride 1, groups of 4
+// channels then need as many products as their direct sums, groups of 16 a quarter.
 #pragma once
 #include <vector>
 

@@ -3,6 +3,6 @@
 
 namespace autodidact::ops {
 
-// A hash of the sources of ops/, 12 hexadecimal digits: another hash, and what was measured of the old ones says nothing of these.
+// A hash of their sources and of how they were compiled, 12 hexadecimal digits: what was measured under another hash says nothing of these.
 const char* hash_of_kernels();
 }  // namespace autodidact::ops

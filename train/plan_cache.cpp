@@ -41,7 +41,8 @@ bool parse_line(const std::string& line, std::map<std::string, double>& entries)
 std::string parse(std::istream& file, std::map<std::string, double>& entries) {
   std::string line, body;
   if (!std::getline(file, line) || line != kFirstLine) return "it is not a file of timings";
-  if (!std::getline(file, line) || line != measured_text()) return fmt::format("it was measured on another machine or of other kernels: {}", data::one_line(line, 200));
+  if (!std::getline(file, line) || line != machine_text())
+    return fmt::format("it was measured on another machine or of other kernels: {}", data::one_line(line, 200));
   while (std::getline(file, line)) {
     if (line.starts_with("end ") && line == fmt::format("end {} {}", entries.size(), hash_of(body))) {
       if (file.peek() == std::istream::traits_type::eof()) return {};
@@ -55,16 +56,14 @@ std::string parse(std::istream& file, std::map<std::string, double>& entries) {
 }  // namespace
 
 std::string machine_text() {
-  return fmt::format("{} {}/{}/{}, {}, oneDNN {} {}", cpuinfo("model name"), cpuinfo("cpu family"), cpuinfo("model"),
-                     cpuinfo("stepping"), engine::onednn::isa(), engine::onednn::version(), engine::onednn::threading());
+  return fmt::format("{} {}/{}/{}, {}, oneDNN {} {}, kernels {}", cpuinfo("model name"), cpuinfo("cpu family"), cpuinfo("model"), cpuinfo("stepping"),
+                     engine::onednn::isa(), engine::onednn::version(), engine::onednn::threading(), ops::hash_of_kernels());
 }
-
-std::string measured_text() { return fmt::format("{}, kernels {}", machine_text(), ops::hash_of_kernels()); }
 
 std::filesystem::path default_plan_cache() {
   const std::filesystem::path folder = data::user_cache_folder();
   if (folder.empty()) return {};
-  return folder / fmt::format("plan-{}.txt", hash_of(measured_text()));
+  return folder / fmt::format("plan-{}.txt", hash_of(machine_text()));
 }
 
 std::string read_plan_cache(const std::filesystem::path& path, engine::Timings& timings) {
@@ -87,6 +86,6 @@ void write_plan_cache(const std::filesystem::path& path, engine::Timings& timing
   std::string body;
   const auto all = timings.all();
   for (const auto& [key, ms] : all) body += fmt::format("{}\t{}\n", ms, key);  // all digits: read again, it decides alike
-  write_file_atomically(path, fmt::format("{}\n{}\n{}end {} {}\n", kFirstLine, measured_text(), body, all.size(), hash_of(body)));
+  write_file_atomically(path, fmt::format("{}\n{}\n{}end {} {}\n", kFirstLine, machine_text(), body, all.size(), hash_of(body)));
 }
 }  // namespace autodidact::train

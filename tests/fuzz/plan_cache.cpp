@@ -31,7 +31,7 @@ void read(const std::filesystem::path& path) {
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const fuzz::Folder folder;
-  static const std::string machine = train::measured_text();
+  static const std::string machine = train::machine_text();
   const std::string body(fuzz::text_of({data, size}));
   read(folder.write("plan.txt", {data, size}));
   const std::string sealed = fmt::format("autodidact timings 1\n{}\n{}\nend {} {:016x}\n", machine, body, std::count(body.begin(), body.end(), '\n') + 1,

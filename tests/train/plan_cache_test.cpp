@@ -53,7 +53,7 @@ TEST_CASE("plan cache: a time comes back as it was, so that a later process choo
 TEST_CASE("plan cache: a file whose times have five digits, as they once had, is read") {
   const ScratchDirectory folder;
   const std::string body = "1.2346\tdirect\n1e+12\tdropped\n3.2e-05\ttiny\n";
-  train::testing::write_text(folder / "plan.txt", fmt::format("autodidact timings 1\n{}\n{}end 3 {:016x}\n", train::measured_text(), body,
+  train::testing::write_text(folder / "plan.txt", fmt::format("autodidact timings 1\n{}\n{}end 3 {:016x}\n", train::machine_text(), body,
                                                               XXH64(body.data(), body.size(), 0)));
   engine::Timings read;
   CHECK(train::read_plan_cache(folder / "plan.txt", read).empty());
