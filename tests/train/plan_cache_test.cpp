@@ -10,6 +10,7 @@
 #include <map>
 #include <string>
 
+#include "ops/kernels.hpp"
 #include "tests/train/scratch.hpp"
 #include "train/errors.hpp"
 
@@ -58,6 +59,20 @@ TEST_CASE("plan cache: a file whose times have five digits, as they once had, is
   engine::Timings read;
   CHECK(train::read_plan_cache(folder / "plan.txt", read).empty());
   CHECK(read.all() == std::map<std::string, double>{{"direct", 1.2346}, {"dropped", engine::Timings::kDropped}, {"tiny", 3.2e-5}});
+}
+
+TEST_CASE("plan cache: a time belongs to the kernels that it was measured of") {
+  const ScratchDirectory folder;
+  engine::Timings ours, read;
+  ours.add("direct", 1.5);
+  train::write_plan_cache(folder / "plan.txt", ours);
+  std::string text = train::testing::read_text(folder / "plan.txt");
+  const std::string hash = ops::hash_of_kernels();
+  REQUIRE(hash.size() == 12);
+  REQUIRE(text.find(hash) != std::string::npos);
+  train::testing::write_text(folder / "plan.txt", text.replace(text.find(hash), hash.size(), "0123456789ab"));
+  CHECK(train::read_plan_cache(folder / "plan.txt", read).find("of other kernels") != std::string::npos);
+  CHECK(read.all().empty());
 }
 
 TEST_CASE("plan cache: many entries are read in time proportional to their number") {
