@@ -37,6 +37,7 @@ const Companion* find(const std::string& what) {
 void restore_wait_policy() {
   if (std::getenv("AUTODIDACT_STARTED")) {
     unsetenv("GOMP_SPINCOUNT");
+    unsetenv("OMP_WAIT_POLICY");
     unsetenv("AUTODIDACT_STARTED");
   }
 }

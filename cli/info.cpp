@@ -97,7 +97,7 @@ void print_machine(std::FILE* to, const Json& json) {
              text_of(openmp["GOMP_SPINCOUNT"]));
   fmt::print(to, "                 A program that uses the library must set one of them before it starts: idle OpenMP teams\n"
                  "                 spin for long by default and steal cores. autodidact starts itself again with\n"
-                 "                 GOMP_SPINCOUNT=20000 if neither is set.\n");
+                 "                 OMP_WAIT_POLICY=active and GOMP_SPINCOUNT=20000 if neither is set.\n");
 }
 
 void print_memory(std::FILE* to, const Json& memory) {

@@ -80,13 +80,15 @@ int run(const Arguments& arguments) {
 }
 
 // libgomp reads its wait policy when it is loaded. Its default lets idle teams spin for long and steal cores from the lanes;
-// a short spin bridges the gap between two tasks. So the program starts itself once more with that set, unless the user
-// chose otherwise. A variable marks the second start.
+// a short spin bridges the gap between two tasks. Where the lanes have more threads together than there are cores, libgomp cuts it
+// to 100 turns, too few: `active` makes that 1,000. So the program starts itself once more with both set, unless the user chose
+// otherwise. A variable marks the second start.
 void choose_wait_policy(char** argv) {
   if (std::getenv("AUTODIDACT_STARTED") || std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT"))
     return;
   setenv("AUTODIDACT_STARTED", "1", 1);
   setenv("GOMP_SPINCOUNT", "20000", 1);
+  setenv("OMP_WAIT_POLICY", "active", 1);
   std::error_code error;  // by its own path, so that ps and perf show the program's name
   const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
   if (!error) execv(program.c_str(), argv);  // on failure simply go on as we are

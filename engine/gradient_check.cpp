@@ -35,7 +35,7 @@ double norm(const Numbers& a) { return std::sqrt(dot(a, a)); }
 Lanes& lanes_of(int threads) {
   static std::map<int, std::unique_ptr<Lanes>> all;
   auto& lanes = all[threads];
-  if (!lanes) lanes = std::make_unique<Lanes>(threads);
+  if (!lanes) lanes = threads > 0 ? std::make_unique<Lanes>(Lanes::layout_for(threads)) : std::make_unique<Lanes>();
   return *lanes;
 }
 

@@ -33,7 +33,7 @@ struct CheckCase {
   int directions = 4;                                // per tensor
   std::span<const FusionRule* const> fusions = {};   // of the fast path
   std::vector<std::int64_t> blocks = {1, 8, 16, 0};  // channel blocks for fast_errors; 0 = channels last
-  std::vector<int> threads = {1, 0};                 // lane sizes for fast_errors; 0 = every allowed core
+  std::vector<int> threads = {1, 0};                 // lane sizes for fast_errors, also more than there are cores; 0 = every allowed core
   bool direct = false;                               // only algorithms of full f32 accuracy
   // Finite differences: the step h; whether a direction moves all differentiated tensors at once (cheap for whole networks);
   // and how large |f⁽⁵⁾| may be, relative to the slope. Each batch norm multiplies it.

@@ -264,27 +264,12 @@ class SingleLanes : tbb::task_scheduler_observer {
   int count_;
 };
 
-constexpr int kMostNarrow = 4;  // lanes: there are four exits
-
-// What one of `lanes` narrow lanes does: work i belongs to lane i mod lanes, so that a primitive always meets the team that it was
-// made for.
-struct Share {
-  const std::function<void(Lane&, int)>& work;
-  int first, count, lanes;
-  void operator()(Lane& lane) const {
-    for (int i = first; i < count; i += lanes) work(lane, i);
-  }
-};
-
+constexpr int kNarrow = 2;  // lanes
 }  // namespace
 
 Lanes::Layout Lanes::layout_for(int threads) {
-  Layout layout;
-  layout.wide = threads;
-  // Three branches hang on the trunk. Up to six cores they share lanes of one thread; above, each has a third.
-  layout.narrow_size = std::max(1, threads >= 6 ? threads / 3 : 1);
-  layout.narrow_count = std::min(threads / layout.narrow_size, kMostNarrow);
-  return layout;
+  const int count = std::min(threads, kNarrow);
+  return {.wide = threads, .narrow_size = threads / count, .narrow_count = count};
 }
 
 int allowed_cores() {
@@ -318,8 +303,9 @@ struct Lanes::Implementation {
   std::vector<std::unique_ptr<Driver>> narrow;
 };
 
-Lanes::Lanes(int threads) : implementation_(std::make_unique<Implementation>()) {
-  layout_ = layout_for(threads > 0 ? std::min(threads, allowed_cores()) : allowed_cores());
+Lanes::Lanes(int threads) : Lanes(layout_for(threads > 0 ? std::min(threads, allowed_cores()) : allowed_cores())) {}
+
+Lanes::Lanes(const Layout& layout) : implementation_(std::make_unique<Implementation>()), layout_(layout) {
   auto& lanes = *implementation_;
   const auto prove = [](const Driver& driver, int size) {
     if (driver.team() != size)
@@ -346,15 +332,16 @@ void Lanes::run_wide(const std::function<void(Lane&)>& work) { implementation_->
 void Lanes::run_narrow(int count, const std::function<void(Lane&, int)>& work) {
   auto& lanes = *implementation_;
   if (lanes.single) return lanes.single->run(count, work);
-  const int n = std::min(count, layout_.narrow_count);
-  const std::array<Share, kMostNarrow> shares{{{work, 0, count, n}, {work, 1, count, n}, {work, 2, count, n}, {work, 3, count, n}}};
-  // By reference: a step allocates nothing.
-  const std::array<std::function<void(Lane&)>, kMostNarrow> borrowed{std::cref(shares[0]), std::cref(shares[1]), std::cref(shares[2]),
-                                                                     std::cref(shares[3])};
-  for (int d = 0; d < n; ++d) lanes.narrow[static_cast<std::size_t>(d)]->start(borrowed[static_cast<std::size_t>(d)]);
+  std::atomic<int> next{0};
+  const auto take = [&](Lane& lane) {
+    for (int i = next++; i < count; i = next++) work(lane, i);
+  };
+  const std::function<void(Lane&)> shared = std::cref(take);  // by reference: a step allocates nothing
+  const auto n = static_cast<std::size_t>(std::min(count, layout_.narrow_count));
+  for (std::size_t d = 0; d < n; ++d) lanes.narrow[d]->start(shared);
   std::exception_ptr error;
-  for (int d = 0; d < n; ++d) try {
-      lanes.narrow[static_cast<std::size_t>(d)]->wait();
+  for (std::size_t d = 0; d < n; ++d) try {
+      lanes.narrow[d]->wait();
     } catch (...) {
       error = std::current_exception();
     }

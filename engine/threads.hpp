@@ -49,10 +49,12 @@ class Lanes {
     int narrow_size = 1;  // size of every narrow lane
     int narrow_count = 1; // narrow_size × narrow_count ≤ wide
   };
-  // What so many threads are divided into.
+  // What so many threads are divided into. Of the branches, the first takes about as long as the two others one after the other.
   static Layout layout_for(int threads);
   // threads ≤ 0: all allowed cores. Throws std::runtime_error if a lane does not get its threads (OMP_THREAD_LIMIT …).
   explicit Lanes(int threads = 0);
+  // However many cores there are: more threads than cores compute the same, slowly.
+  explicit Lanes(const Layout& layout);
   ~Lanes();
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
@@ -60,7 +62,8 @@ class Lanes {
   const Layout& layout() const { return layout_; }
   // Runs `work` in the wide lane and waits. Exceptions come back to the caller.
   void run_wide(const std::function<void(Lane&)>& work);
-  // Runs work(lane, 0) … work(lane, count−1), each whole in one narrow lane, at most narrow_count at a time.
+  // Runs work(lane, 0) … work(lane, count−1), each whole in one narrow lane: the next one in the lane that is free first. The
+  // lanes are alike, so it does not matter in which.
   void run_narrow(int count, const std::function<void(Lane&, int)>& work);
 
  private:

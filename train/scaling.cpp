@@ -42,10 +42,10 @@ double list_ms(const std::vector<TaskScaling>& list, int threads) {
   return ms;
 }
 
-// List i belongs to lane i mod lanes (engine/threads.hpp); the slowest lane decides.
+// The next list goes to the lane that is free first; the slowest lane decides.
 double split_ms(const ScalingPhase& phase, const engine::Lanes::Layout& layout) {
   std::vector<double> lanes(static_cast<std::size_t>(layout.narrow_count), 0);
-  for (std::size_t i = 0; i < phase.lists.size(); ++i) lanes[i % lanes.size()] += list_ms(phase.lists[i], layout.narrow_size);
+  for (const auto& list : phase.lists) *std::min_element(lanes.begin(), lanes.end()) += list_ms(list, layout.narrow_size);
   return *std::max_element(lanes.begin(), lanes.end());
 }
 }  // namespace

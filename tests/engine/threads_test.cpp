@@ -111,14 +111,39 @@ TEST_CASE("narrow lanes run side by side and never on more threads than are allo
   CHECK(census.most() == lanes.layout().narrow_count * lanes.layout().narrow_size);
 }
 
+TEST_CASE("two narrow lanes have half of the threads each, and the one that is free takes the next work") {
+  for (const int threads : {2, 5, 8}) {
+    Lanes lanes(Lanes::layout_for(threads));
+    CHECK(lanes.layout().narrow_count == 2);
+    CHECK(lanes.layout().narrow_size == threads / 2);
+    Census census;
+    std::atomic<int> rest = 0;
+    lanes.run_narrow(4, [&](Lane& lane, int work) {
+      CHECK(lane.size() == threads / 2);
+      lane.parallel(lane.size(), [&](std::int64_t, std::int64_t, int) {
+        census.enter(threads / 2 * 2);
+        census.leave();
+      });
+      // The first goes on until all others are done, wherever that is.
+      for (int patience = 5000; work == 0 && rest < 3 && patience > 0; --patience) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      if (work == 0) CHECK(rest == 3);
+      else ++rest;
+    });
+    CHECK(rest == 3);
+    CHECK(census.most() == threads / 2 * 2);
+  }
+}
+
 TEST_CASE("what goes wrong in a lane reaches the caller, and the lane lives on") {
-  Lanes lanes(1);
-  CHECK_THROWS_AS(lanes.run_wide([](Lane&) { throw std::runtime_error("broken"); }), std::runtime_error);
-  CHECK_THROWS_AS(lanes.run_narrow(2, [](Lane&, int) { throw std::runtime_error("broken"); }),
-                  std::runtime_error);
-  bool ran = false;
-  lanes.run_wide([&](Lane&) { ran = true; });
-  CHECK(ran);
+  for (const int threads : {1, 4}) {
+    Lanes lanes(Lanes::layout_for(threads));
+    CHECK_THROWS_AS(lanes.run_wide([](Lane&) { throw std::runtime_error("broken"); }), std::runtime_error);
+    CHECK_THROWS_AS(lanes.run_narrow(2, [](Lane&, int) { throw std::runtime_error("broken"); }), std::runtime_error);
+    std::atomic<int> ran = 0;
+    lanes.run_wide([&](Lane&) { ++ran; });
+    lanes.run_narrow(2, [&](Lane&, int) { ++ran; });
+    CHECK(ran == 3);
+  }
 }
 
 TEST_CASE("the caller's thread comes back as it was: denormal numbers, size of its OpenMP teams") {

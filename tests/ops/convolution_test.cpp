@@ -17,6 +17,8 @@ using ops::Convolution, ops::ConvolutionGeometry;
 // F(4×4,3×3) adds and subtracts multiples of up to 8 of its inputs before and after the products (Lavin & Gray 2016, §4.3):
 // about ten times the rounding error of the direct sum.
 constexpr double kWinogradTolerance = 10 * testing::kF32Tolerance;
+// Of our own kernels, which divide their work in ways of their own: also more than there are parts.
+const std::vector<int> kThreads{1, 2, 3, 16};
 
 testing::OpCase convolution(Shape x, Shape w, ConvolutionGeometry geometry) {
   return {.build =
@@ -99,6 +101,7 @@ TEST_CASE("convolution: our own winograd is the reference but for its rounding, 
   const auto check = [&](const Shape& x, std::int64_t filters, std::int64_t stride, std::int64_t groups = 1) {
     auto layer = convolution(x, {filters, x[1] / groups, 3, 3}, {groups, stride, stride, 1, 1});
     layer.blocks = {16};
+    layer.threads = kThreads;
     layer.direct = true;
     const auto direct = testing::fast_errors(layer);
     layer.direct = false;
@@ -128,6 +131,7 @@ TEST_CASE("convolution: our own winograd is the reference but for its rounding, 
   if (engine::onednn::has_avx512()) {
     auto layer = convolution({9, 288, 6, 7}, {288, 288, 3, 3}, {.pad_h = 1, .pad_w = 1});
     layer.blocks = {16};
+    layer.threads = kThreads;
     layer.prefer = ours("own_wino_4x3");
     CHECK(testing::worst(testing::fast_errors(layer)) <= testing::kF32Tolerance);
     testing::check_mutants(layer, {}, {"convolution.fast.winograd.dw"}, testing::kF32Tolerance);
@@ -138,6 +142,7 @@ TEST_CASE("convolution: a product by Strassen is the reference, and a lost row i
   const auto check = [](const Shape& x, std::int64_t filters, std::int64_t stride) {
     auto layer = convolution(x, {filters, x[1], 1, 1}, {.stride_h = stride, .stride_w = stride});
     layer.blocks = {16};
+    layer.threads = kThreads;
     layer.direct = true;
     const auto direct = testing::fast_errors(layer);
     layer.direct = false;
@@ -167,6 +172,7 @@ TEST_CASE("convolution: a product by Strassen is the reference, and a lost row i
   // So many weights that threads share the sums of their gradient.
   auto layer = convolution({1, 2048, 5, 3}, {2560, 2048, 1, 1}, {});
   layer.blocks = {16};
+  layer.threads = kThreads;
   layer.prefer = {"strassen"};
   CHECK(testing::worst(testing::fast_errors(layer)) <= testing::kF32Tolerance);
 }

@@ -20,7 +20,7 @@ TEST_CASE("scaling: what two times say of a task, by Amdahl's law") {
 TEST_CASE("scaling: wide phases add up, of a split phase the slowest lane counts") {
   const std::vector<train::ScalingPhase> phases{{true, {{{1, 6}, {2, 0}}}}, {false, {{{0, 6}}, {{0, 9}}, {{3, 0}}}}};
   const double wide = 1 + 6.0 / 2 + 2;
-  CHECK(simulated_seconds(phases, {2, 1, 2}) == doctest::Approx((wide + 9) / 1000));             // lists 1 and 3 share a lane: 9, as list 2
+  CHECK(simulated_seconds(phases, {2, 1, 2}) == doctest::Approx((wide + 9) / 1000));             // list 3 follows list 1: 9, as list 2
   CHECK(simulated_seconds(phases, {9, 3, 3}) == doctest::Approx((1 + 6.0 / 9 + 2 + 3) / 1000));  // 2, 3 and 3
   CHECK(simulated_seconds(phases, {1, 1, 1}) == doctest::Approx((9 + 18) / 1000.0));
 }

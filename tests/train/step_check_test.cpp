@@ -21,8 +21,8 @@ train::TrainerOptions narrow(std::int64_t side) {
   return options;
 }
 
-train::StepCheck check(std::int64_t side) {
-  static engine::Lanes lanes;
+train::StepCheck check(std::int64_t side, int threads = 2) {
+  engine::Lanes lanes(engine::Lanes::layout_for(threads));
   train::Trainer trainer(narrow(side), lanes);
   std::vector<float> images(kImages * 3 * static_cast<std::size_t>(side * side));
   engine::Random random(1, engine::Purpose::probe);
@@ -49,6 +49,10 @@ TEST_CASE("step check: a step is that of the textbook, losses, gradients and sta
   CHECK(result.errors.contains("loss/total"));
   CHECK(result.errors.contains("d/layer4.1.conv2.weight"));
   CHECK(result.errors.contains("layer1.0.bn1.running_var"));
+}
+
+TEST_CASE("step check: a step is that of the textbook on more threads than there are cores, too") {
+  for (const int threads : {1, 3, 6}) CHECK(check(16, threads).passed());
 }
 
 TEST_CASE("step check: a broken formula in the compiled step is noticed") {
