@@ -1,6 +1,7 @@
 // ops/channel_products.hpp: vectors of 16 channels in AVX-512, and products of the small matrices that algorithms of fewer multiplications are made
 // of: V (rows, C)·U (C, K), and sums over rows of d·v. What is in them is f32; it lies in blocks of 16 channels, rows after rows.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 
 #include "engine/bf16.hpp"
@@ -72,6 +73,29 @@ class Pace {
  private:
   int64_t pieces_ = 0, calls_ = 1, owed_ = 0, due_ = 0;
 };
+
+// The i-th of so many parts of [0, n).
+struct Range {
+  int64_t begin, end;
+};
+inline Range part_of(int64_t n, int64_t i, int64_t parts) { return {n * i / parts, n * (i + 1) / parts}; }
+
+// How threads divide a gradient among them, which is a sum over rows: `copies` sums, each over a part of the rows; several threads share one, of which each
+// makes some columns. None waits for another, nor reads what another wrote, before all sums are complete.
+struct Division {
+  int64_t copies, sharers;
+  // Of thread `i`, among so many rows and columns.
+  int64_t copy(int64_t i) const { return i / sharers; }
+  Range rows(int64_t i, int64_t n) const { return part_of(n, copy(i), copies); }
+  Range columns(int64_t i, int64_t n) const { return part_of(n, i % sharers, sharers); }
+};
+// As many copies, at most one for each row, as memory allows: `fits(copies)`.
+template <class Fits>
+inline Division divide(int64_t threads, int64_t rows, Fits&& fits) {
+  int64_t copies = std::min(threads, rows);
+  while (copies > 1 && (threads % copies != 0 || !fits(copies))) --copies;
+  return {copies, threads / copies};
+}
 
 // kRows rows of M (rows × 16·kVectors, a block of 16 after the other) = V·U: V has all its channels, U (channels, 16·kVectors). Calls `meanwhile` for
 // each block.

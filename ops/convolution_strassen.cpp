@@ -401,40 +401,35 @@ class StrassenPass {
                   }});
   }
 
-  // Threads divide the rows among them, and each adds to a du of its own; where that would be too much memory, several share one and divide its columns.
   void emit_gradient(Emitter& emitter) const {
     constexpr int64_t kMostOfDu = 64 << 20;  // bytes
     const int64_t filters = w_[0], channels = w_[1], du = kSlots * (filters / 2) * (channels / 2), columns = channels / 2 / kColumns;
-    const int64_t threads = threads_;
-    int64_t copies = threads;
-    while (copies > 1 && (threads % copies != 0 || copies * du * static_cast<int64_t>(sizeof(float)) > kMostOfDu)) --copies;
-    const int64_t sharers = threads / copies;
+    const int64_t threads = threads_, groups = (matrix_of_y<const float>(nullptr).rows + 2 * kGradientHalfGroup - 1) / (2 * kGradientHalfGroup);
+    const Division division = divide(threads, groups, [du](int64_t copies) { return copies * du * static_cast<int64_t>(sizeof(float)) <= kMostOfDu; });
     const int64_t per_thread = Factors<right, kGradientHalfGroup>::size(channels / 2 / kBlock) + Factors<left, kGradientHalfGroup>::size(filters / 2 / kBlock);
     const bool lost = mutated("convolution.fast.strassen.dw");
     const auto kernel = [=, pass = *this](Lane& lane, const Arguments& a) {
       Matrix<const float> x = pass.matrix_of_x(a.read<float>(0));
       const Matrix<const float> dy = pass.matrix_of_y(a.read<float>(1));
-      const int64_t groups = (dy.rows + 2 * kGradientHalfGroup - 1) / (2 * kGradientHalfGroup);
       if (lost) --x.rows;
-      float *sums = a.scratch<float>(), *memory = sums + copies * du;
-      lane.parallel(threads, [&](int64_t begin, int64_t end, int thread) {
+      float *sums = a.scratch<float>(), *memory = sums + division.copies * du;
+      lane.parallel(division.copies * division.sharers, [&](int64_t begin, int64_t end, int thread) {
         for (int64_t i = begin; i < end; ++i) {
-          const int64_t copy = i / sharers, sharer = i % sharers;
-          const int64_t first = columns * sharer / sharers, last = columns * (sharer + 1) / sharers;
-          float* to = sums + copy * du;
+          const Range rows = division.rows(i, groups), share = division.columns(i, columns);
+          float* to = sums + division.copy(i) * du;
           for (int64_t slot = 0; slot < kSlots; ++slot) {
             float* part = to + slot * du / kSlots;
-            std::fill(part + first * kColumns * filters / 2, part + last * kColumns * filters / 2, 0.0F);
+            std::fill(part + share.begin * kColumns * filters / 2, part + share.end * kColumns * filters / 2, 0.0F);
           }
-          if (first < last)
-            accumulate(x, dy, {groups * copy / copies, groups * (copy + 1) / copies, first * kVectors, last * kVectors}, to, memory + thread * per_thread);
+          if (share.begin < share.end)
+            accumulate(x, dy, {rows.begin, rows.end, share.begin * kVectors, share.end * kVectors}, to, memory + thread * per_thread);
         }
       });
       lane.parallel(columns, [&](int64_t begin, int64_t end, int) {
-        for (int64_t c = begin; c < end; ++c) gather(sums, copies, filters, channels, c * kColumns, a.write<float>(0));
+        for (int64_t c = begin; c < end; ++c) gather(sums, division.copies, filters, channels, c * kColumns, a.write<float>(0));
       });
     };
-    emitter.task({"", {in(0), d_out()}, {d_in(1)}, static_cast<std::size_t>(copies * du + threads * per_thread) * sizeof(float), kernel});
+    emitter.task({"", {in(0), d_out()}, {d_in(1)}, static_cast<std::size_t>(division.copies * du + threads * per_thread) * sizeof(float), kernel});
   }
 
   Pass pass_;

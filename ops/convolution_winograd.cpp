@@ -359,8 +359,7 @@ class WinogradPass {
                   }});
   }
 
-  // Threads take groups; where these do not share out evenly, parts of a group's tiles, with a du for each part; and where that would be too much memory,
-  // of x's channels, of which there may be fewer parts than threads. None waits for another, nor reads what another wrote, before all have their sums.
+  // Threads take groups; where these do not share out evenly, several divide one group's tiles and x's channels.
   template <class Scheme, class T>
   void emit_gradient(Emitter& emitter) const {
     Tiling tiles = tiling();
@@ -368,15 +367,14 @@ class WinogradPass {
     constexpr int64_t kSlots = Scheme::kSlots * Scheme::kSlots, kValues = Scheme::kFilters * Scheme::kFilters;
     const int64_t filters = this->filters(), channels = this->channels(), count = tiles.count(), blocks = channels / kBlock;
     const int64_t value = filters * channels, du = kValues * value, of_group = threads_ / std::gcd(threads_, groups_);
-    int64_t copies = std::min(of_group, count);
-    const auto too_large = [&] {
+    const Division division = divide(of_group, count, [&](int64_t copies) {
       const int64_t bytes = du * static_cast<int64_t>(sizeof(float));
-      return bytes > kMostOfDu || groups_ * copies * bytes > kMostOfAllDu;
-    };
-    while (copies > 1 && (of_group % copies != 0 || too_large())) --copies;
-    const int64_t sharers = of_group / copies, rows = std::min(kGroup, (count + copies - 1) / copies);
+      return bytes <= kMostOfDu && groups_ * copies * bytes <= kMostOfAllDu;
+    });
+    const int64_t rows = std::min(kGroup, (count + division.copies - 1) / division.copies);
+    const int64_t most_blocks = std::min(blocks, (blocks + division.sharers - 1) / division.sharers + 1);  // of x, for one thread
     const Rows of_d{rows, filters / kBlock};
-    const int64_t v = kSlots * Rows{rows, blocks}.slot(), d = kSlots * of_d.slot(), sums = groups_ * copies * du;
+    const int64_t v = kSlots * Rows{rows, most_blocks}.slot(), d = kSlots * of_d.slot(), sums = groups_ * division.copies * du;
     const auto kernel = [=, pass = *this](Lane& lane, const Arguments& a) {
       const auto x = pass.planes(pass.x_, a.read<T>(0)), dy = pass.planes(pass.y_, a.read<T>(1));
       float* const memory = a.scratch<float>() + sums;
@@ -385,20 +383,19 @@ class WinogradPass {
         pass.each_group(lane, of_group, [&](int64_t group, int64_t begin, int64_t end, int thread) {
           float *of_x = memory + thread * (v + d), *of_dy = of_x + v;
           for (int64_t part = begin; part < end; ++part) {
-            const int64_t copy = part / sharers, sharer = part % sharers, shares = blocks / vectors;
-            const int64_t first_block = shares * sharer / sharers * vectors, last_block = shares * (sharer + 1) / sharers * vectors;
-            const Rows of_v{rows, last_block - first_block};
-            float* sum = a.scratch<float>() + (group * copies + copy) * du + first_block * kBlock * filters;
-            const int64_t begin_tile = count * copy / copies, end_tile = count * (copy + 1) / copies;
-            for (int64_t first = begin_tile; first < end_tile && of_v.blocks > 0; first += rows) {
-              transform_both<Scheme, T>(x.of_group(group).of_blocks(first_block, of_v.blocks), dy.of_group(group), tiles,
-                                        {first, std::min(rows, end_tile - first), rows}, of_x, of_v, of_dy, of_d);
-              accumulate<Scheme, vectors>(of_x, of_v, of_dy, of_d, first > begin_tile, sum, value);
+            const Range part_tiles = division.rows(part, count), share = division.columns(part, blocks / vectors);
+            const Rows of_v{rows, (share.end - share.begin) * vectors};
+            float* sum = a.scratch<float>() + (group * division.copies + division.copy(part)) * du + share.begin * vectors * kBlock * filters;
+            for (int64_t first = part_tiles.begin; first < part_tiles.end && of_v.blocks > 0; first += rows) {
+              transform_both<Scheme, T>(x.of_group(group).of_blocks(share.begin * vectors, of_v.blocks), dy.of_group(group), tiles,
+                                        {first, std::min(rows, part_tiles.end - first), rows}, of_x, of_v, of_dy, of_d);
+              accumulate<Scheme, vectors>(of_x, of_v, of_dy, of_d, first > part_tiles.begin, sum, value);
             }
           }
         });
         pass.each_group(lane, filters, [&](int64_t group, int64_t begin, int64_t end, int) {
-          gather<Scheme, vectors>(a.scratch<float>() + group * copies * du, copies, filters, channels, begin, end, dw + group * filters * channels * 9);
+          gather<Scheme, vectors>(a.scratch<float>() + group * division.copies * du, division.copies, filters, channels, begin, end,
+                                  dw + group * filters * channels * 9);
         });
       });
       if (pass.wide_) pass.wide_->gather(lane, dw, a.write<float>(0));
