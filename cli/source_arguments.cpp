@@ -55,6 +55,7 @@ data::Source SourceArguments::open(data::Parts parts, const train::ModelInfo& ne
   chosen.size_if_mixed = network.side;
   chosen.class_names = network.class_names;
   const bool images = data.starts_with("folder:") || data.starts_with("tar:");
+  chosen.grey |= images && network.channels == 1;
   if (images && network.resize && !size) {
     chosen.size = network.side;
     if (!resize && *network.resize != data::usual_resize(network.side))

@@ -131,8 +131,9 @@ TEST_CASE("images: eval, calibrate and predict see what training tested on, what
   struct Case {
     int train_side, test_side;
     std::string size, resize;
+    const char* grey = "";
   };
-  for (const Case& c : {Case{0, 8, "8", ""}, Case{0, 16, "8", " --resize 8"}, Case{28, 28, "28", ""}}) {
+  for (const Case& c : {Case{0, 8, "8", ""}, Case{0, 16, "8", " --resize 8"}, Case{28, 28, "28", ""}, Case{0, 8, "8", "", " --grey"}}) {
     CAPTURE(c.test_side);
     const ScratchDirectory folder;
     const std::string cache = "XDG_CACHE_HOME='" + (folder / "cache").string() + "'", out = (folder / "run").string();
@@ -140,7 +141,7 @@ TEST_CASE("images: eval, calibrate and predict see what training tested on, what
     write_noise(folder / "f/train", 40, c.train_side, 1);
     write_noise(folder / "f/test", 48, c.test_side, 2);
     const Outcome trained = run("train --model resnet18 --width 4 --epochs 8 --batch 9 --out " + out + common +
-                                    " --size " + c.size + c.resize, cache);
+                                    " --size " + c.size + c.resize + c.grey, cache);
     INFO(trained.err);
     REQUIRE(trained.status == 0);
     const auto expected = nlohmann::json::parse(read_text(out + "/result.json")).at("test");
