@@ -6,7 +6,7 @@ namespace autodidact::train {
 namespace {
 
 std::string lane_name(const engine::Task& task) {
-  return task.exit == 0 ? "trunk" : fmt::format("exit {}", task.exit);
+  return task.lane == 0 ? "trunk" : fmt::format("exit {}", task.lane);
 }
 
 std::string shape_text(const engine::Shape& shape) {

@@ -16,7 +16,7 @@ class Scheduler {
   explicit Scheduler(Draft& draft) : draft_(draft), phase_of_(draft.tasks.size(), -1) {
     find_dependencies();
     for (std::size_t t = 0; t < draft.tasks.size(); ++t)
-      queues_[static_cast<std::size_t>(draft.tasks[t].task.exit)].push_back(static_cast<std::int32_t>(t));
+      queues_[static_cast<std::size_t>(draft.tasks[t].task.lane)].push_back(static_cast<std::int32_t>(t));
   }
 
   void run() {
@@ -59,7 +59,7 @@ class Scheduler {
       const auto& waits = dependencies_[static_cast<std::size_t>(t)];
       const bool ready = std::all_of(waits.begin(), waits.end(), [&](std::int32_t w) {
         const int phase = phase_of_[static_cast<std::size_t>(w)];
-        const bool own = draft_.tasks[static_cast<std::size_t>(w)].task.exit == lane;
+        const bool own = draft_.tasks[static_cast<std::size_t>(w)].task.lane == lane;
         return phase >= 0 && (own || phase < now());
       });
       if (!ready) break;

@@ -138,7 +138,7 @@ Task Wiring::describe(const Node& node, Pass pass, std::string suffix, int lane)
   Task task;
   task.name = suffix.empty() ? node.label : node.label + ": " + suffix;
   task.pass = pass;
-  task.exit = lane;
+  task.lane = lane;
   task.threads = draft_.options.backend == Backend::reference ? 1 : threads_of(draft_, lane);
   return task;
 }
@@ -153,7 +153,7 @@ int Wiring::reordered(int buffer, const TensorType& type, int lane, Pass pass) {
   copies_[key] = copy;
   DraftTask task;
   task.task.name = "reorder " + name;
-  task.task.exit = lane;
+  task.task.lane = lane;
   task.task.threads = threads_of(draft_, lane);
   task.task.candidate = "reorder";
   const bool converts = from.dtype != type.dtype;
@@ -180,7 +180,7 @@ int Wiring::summed_gradient(ValueId value, const TensorType& type, int lane) {
     const int sum = new_buffer(name, type);
     DraftTask task;
     task.task.name = "sum " + name;
-    task.task.exit = lane;
+    task.task.lane = lane;
     task.task.threads = threads_of(draft_, lane);
     task.task.pass = Pass::backward;
     task.task.candidate = "own";
