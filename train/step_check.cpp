@@ -4,6 +4,9 @@
 #include <cmath>
 #include <functional>
 #include <numeric>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "engine/gradient_check.hpp"
 #include "model/distillation_loss.hpp"
@@ -76,6 +79,37 @@ double norm_of_gradients(const std::map<std::string, std::vector<double>>& all) 
     if (name.starts_with("d/")) squares += std::inner_product(numbers.begin(), numbers.end(), numbers.begin(), 0.0);
   return std::sqrt(squares);
 }
+// For as long as it lives, the last batch norm of each residual branch is damped.
+class DampedBranches {
+ public:
+  explicit DampedBranches(ParameterStore& store) : store_(store) {
+    for (const engine::Slot& slot : store.layout().parameters())
+      if (ends_branch(slot.name)) {
+        auto gamma = kept_.emplace_back(&slot, store.get(Section::values, slot)).second;
+        for (double& value : gamma) value *= kBf16Damping;
+        store.set(Section::values, slot, gamma);
+      }
+    store.touched();
+  }
+  ~DampedBranches() {
+    for (const auto& [slot, gamma] : kept_) store_.set(Section::values, *slot, gamma);
+    store_.touched();
+  }
+  DampedBranches(const DampedBranches&) = delete;
+  DampedBranches& operator=(const DampedBranches&) = delete;
+
+ private:
+  // γ of bn3, or of bn2 where a block has no third.
+  bool ends_branch(const std::string& name) const {
+    constexpr std::string_view kSecond = "bn2.weight", kThird = "bn3.weight";
+    if (!name.starts_with("layer")) return false;
+    if (name.ends_with(kThird)) return true;
+    return name.ends_with(kSecond) && !store_.layout().parameter(name.substr(0, name.size() - kSecond.size()).append(kThird));
+  }
+
+  ParameterStore& store_;
+  std::vector<std::pair<const engine::Slot*, std::vector<double>>> kept_;
+};
 }  // namespace
 
 bool StepCheck::passed() const {
@@ -84,7 +118,11 @@ bool StepCheck::passed() const {
 
 StepCheck check_step(Trainer& trainer, const data::Batch& batch) {
   const auto count = static_cast<std::int64_t>(batch.count);
+  StepCheck check;
+  check.bf16 = trainer.options().programs.precision == engine::Precision::bf16;
   Program& program = trainer.prepare(count);
+  std::optional<DampedBranches> damped;
+  if (check.bf16) damped.emplace(trainer.store());
   Trainer::feed(program, batch);
   trainer.executor().run(program, trainer.store());
   const auto ours = results(program, trainer.store());
@@ -93,9 +131,7 @@ StepCheck check_step(Trainer& trainer, const data::Batch& batch) {
   const engine::Graph graph = training_graph(trainer.programs().network(), trainer.programs().recipe(), count);
   const bool small = products_forward(graph) <= kTextbookProducts;
   const auto theirs = expected(trainer, batch, graph, small ? engine::Backend::reference : engine::Backend::fast);
-  StepCheck check;
   check.against = small ? "the textbook in f64" : "direct algorithms, nothing fused, reused or side by side";
-  check.bf16 = trainer.options().programs.precision == engine::Precision::bf16;
   for (const engine::Task& task : program.tasks()) check.winograd |= task.candidate == "winograd";
   const double least = check.bf16 ? kBf16Floor * norm_of_gradients(theirs) : 0;
   for (const auto& [name, numbers] : theirs) {

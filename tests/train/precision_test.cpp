@@ -79,14 +79,20 @@ TEST_CASE("precision: planes are bf16, and all that the caller reads or that is 
 
 TEST_CASE("precision: a step in bf16 passes its check, and one with a wrong gradient does not") {
   if (!engine::onednn::has_bf16()) return;
-  Trainer trainer(options_of("resnet18", Precision::bf16), lanes());
-  const RandomBatch random(trainer.options().network, 16);
-  const train::StepCheck check = train::check_step(trainer, random.batch());
-  CHECK(check.bf16);
-  CHECK(check.passed());
-  double worst = 0;
-  for (const auto& [name, error] : check.errors) worst = std::max(worst, error);
-  CHECK(worst > 1e-3);  // it is bf16 that was checked
+  const RandomBatch random(options_of("resnet18", Precision::bf16).network, 16);
+  for (const char* model : {"resnet18", "resnet50"}) {
+    CAPTURE(model);
+    Trainer trainer(options_of(model, Precision::bf16), lanes());
+    const auto slot = *trainer.store().layout().parameter("layer1.0.bn2.weight");
+    const auto gamma = trainer.store().get(engine::Section::values, slot);
+    const train::StepCheck check = train::check_step(trainer, random.batch());
+    CHECK(check.bf16);
+    CHECK(check.passed());
+    double worst = 0;
+    for (const auto& [name, error] : check.errors) worst = std::max(worst, error);
+    CHECK(worst > 1e-3);  // it is bf16 that was checked
+    CHECK(trainer.store().get(engine::Section::values, slot) == gamma);
+  }
   for (const char* mutant : {"batch_norm.fast.dgamma", "convolution.fast.dx"}) {
     CAPTURE(mutant);
     engine::active_mutation = mutant;
