@@ -3,9 +3,9 @@
 //
 // A lane has one size for its whole life, because a oneDNN primitive that was made for n threads gives a wrong result
 // when a smaller team runs it, and because libgomp kills and makes threads when team sizes alternate. The wide lane is
-// one driver thread with a team of every allowed core. Narrow lanes run side by side: of size 1 they are tasks of one
-// TBB arena whose workers are capped to one thread; larger ones have a driver thread each. The wide and the narrow lanes
-// never compute at the same time, so computing threads ≤ allowed cores. The calling thread opens no team.
+// one driver thread with a team of every allowed core. Two narrow lanes run side by side, each with half of the cores: of size 1
+// they are tasks of one TBB arena whose workers are capped to one thread; larger ones have a driver thread each. The wide and
+// the narrow lanes never compute at the same time, so computing threads ≤ allowed cores. The calling thread opens no team.
 #pragma once
 #include <cstdint>
 #include <functional>
