@@ -38,6 +38,7 @@ void restore_wait_policy() {
   if (std::getenv("AUTODIDACT_STARTED")) {
     unsetenv("GOMP_SPINCOUNT");
     unsetenv("OMP_WAIT_POLICY");
+    unsetenv("KMP_BLOCKTIME");
     unsetenv("AUTODIDACT_STARTED");
   }
 }

@@ -96,6 +96,7 @@ int run_gradcheck(const Arguments& arguments) {
       ->check(CLI::IsMember({"f32", "bf16"}));
   json.declare(*app);
   app.parse(arguments);
+  threads = std::min(threads, engine::allowed_cores());
   if (precision == "bf16") engine::require_bf16();
   if (precision == "bf16" && (network || all))
     throw std::invalid_argument("--precision bf16 is for ops: bench step --check --precision bf16 compares the gradients of a network");

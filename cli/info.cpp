@@ -95,9 +95,9 @@ void print_machine(std::FILE* to, const Json& json) {
   fmt::print(to, "oneDNN           {}, threaded by {}\n", text_of(library["version"]), text_of(json["threading"]));
   fmt::print(to, "wait policy      OMP_WAIT_POLICY {}, GOMP_SPINCOUNT {}\n", text_of(openmp["OMP_WAIT_POLICY"]),
              text_of(openmp["GOMP_SPINCOUNT"]));
-  fmt::print(to, "                 A program that uses the library must set one of them before it starts: idle OpenMP teams\n"
+  fmt::print(to, "                 A program that uses the library must set GOMP_SPINCOUNT before it starts: idle OpenMP teams\n"
                  "                 spin for long by default and steal cores. autodidact starts itself again with\n"
-                 "                 OMP_WAIT_POLICY=active and GOMP_SPINCOUNT=20000 if neither is set.\n");
+                 "                 GOMP_SPINCOUNT=20000 and OMP_WAIT_POLICY=active if neither is set.\n");
 }
 
 void print_memory(std::FILE* to, const Json& memory) {

@@ -89,6 +89,7 @@ void choose_wait_policy(char** argv) {
   setenv("AUTODIDACT_STARTED", "1", 1);
   setenv("GOMP_SPINCOUNT", "20000", 1);
   setenv("OMP_WAIT_POLICY", "active", 1);
+  setenv("KMP_BLOCKTIME", "1", 0);  // where the library runs on LLVM's or Intel's OpenMP, `active` alone would spin for ever
   std::error_code error;  // by its own path, so that ps and perf show the program's name
   const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
   if (!error) execv(program.c_str(), argv);  // on failure simply go on as we are

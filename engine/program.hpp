@@ -50,7 +50,7 @@ struct Task {
   Kernel kernel;
 };
 
-// Indices into Program::tasks(). One list and wide: all cores. Otherwise one narrow lane a list.
+// Indices into Program::tasks(). One list and wide: all cores. Otherwise lists that each run whole in one narrow lane.
 struct Phase {
   bool wide = true;
   std::vector<std::vector<std::int32_t>> lists;

@@ -9,7 +9,6 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cmath>
 #include <condition_variable>
@@ -19,6 +18,9 @@
 #include <mutex>
 #include <stdexcept>
 #include <thread>
+#include <utility>
+
+#include "engine/assert.hpp"
 
 #if defined(__SANITIZE_THREAD__)
 #include <sanitizer/tsan_interface.h>
@@ -268,6 +270,7 @@ constexpr int kNarrow = 2;  // lanes
 }  // namespace
 
 Lanes::Layout Lanes::layout_for(int threads) {
+  threads = std::max(1, threads);
   const int count = std::min(threads, kNarrow);
   return {.wide = threads, .narrow_size = threads / count, .narrow_count = count};
 }
@@ -306,6 +309,7 @@ struct Lanes::Implementation {
 Lanes::Lanes(int threads) : Lanes(layout_for(threads > 0 ? std::min(threads, allowed_cores()) : allowed_cores())) {}
 
 Lanes::Lanes(const Layout& layout) : implementation_(std::make_unique<Implementation>()), layout_(layout) {
+  AUTODIDACT_ASSERT(layout.wide > 0 && layout.narrow_size > 0 && layout.narrow_count > 0);
   auto& lanes = *implementation_;
   const auto prove = [](const Driver& driver, int size) {
     if (driver.team() != size)

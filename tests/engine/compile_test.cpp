@@ -104,7 +104,7 @@ TEST_CASE("lanes of one thread compute what the wide lane of one thread computes
   CHECK(step(graph, options_of(), lanes) == step(graph, wide, lanes));
 }
 
-TEST_CASE("branches run in split phases, one list a lane, forward and backward, and the trunk runs wide") {
+TEST_CASE("branches run in split phases, one list a branch, forward and backward, and the trunk runs wide") {
   Lanes lanes;
   const Program program = compile(branched_graph(), options_of(), lanes);
   bool forward = false, backward = false;
