@@ -8,6 +8,8 @@
 #include <cstring>
 #include <filesystem>
 #include <optional>
+#include <sstream>
+#include <string>
 
 namespace autodidact::cli {
 namespace {
@@ -35,12 +37,11 @@ const Companion* find(const std::string& what) {
 
 // What main.cpp chose for this program is nothing that PyTorch should be measured with.
 void restore_wait_policy() {
-  if (std::getenv("AUTODIDACT_STARTED")) {
-    unsetenv("GOMP_SPINCOUNT");
-    unsetenv("OMP_WAIT_POLICY");
-    unsetenv("KMP_BLOCKTIME");
-    unsetenv("AUTODIDACT_STARTED");
-  }
+  const char* const chosen = std::getenv("AUTODIDACT_STARTED");
+  if (!chosen) return;
+  std::istringstream names(chosen);
+  for (std::string name; names >> name;) unsetenv(name.c_str());
+  unsetenv("AUTODIDACT_STARTED");
 }
 }  // namespace
 

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <new>
 #include <stdexcept>
+#include <string>
+#include <utility>
 
 #include "cli/command.hpp"
 #include "data/error.hpp"
@@ -81,15 +83,18 @@ int run(const Arguments& arguments) {
 
 // libgomp reads its wait policy when it is loaded. Its default lets idle teams spin for long and steal cores from the lanes;
 // a short spin bridges the gap between two tasks. Where the lanes have more threads together than there are cores, libgomp cuts it
-// to 100 turns, too few: `active` makes that 1,000. So the program starts itself once more with both set, unless the user chose
-// otherwise. A variable marks the second start.
+// to 100 turns, too few: `active` makes that 1,000. On LLVM's and Intel's OpenMP it alone would spin for ever, but for a block
+// time. So the program starts itself once more with these set, unless the user chose otherwise. A variable marks the second start, and names them.
 void choose_wait_policy(char** argv) {
   if (std::getenv("AUTODIDACT_STARTED") || std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT"))
     return;
-  setenv("AUTODIDACT_STARTED", "1", 1);
-  setenv("GOMP_SPINCOUNT", "20000", 1);
-  setenv("OMP_WAIT_POLICY", "active", 1);
-  setenv("KMP_BLOCKTIME", "1", 0);  // where the library runs on LLVM's or Intel's OpenMP, `active` alone would spin for ever
+  std::string chosen;
+  for (const auto& [name, value] : {std::pair{"GOMP_SPINCOUNT", "20000"}, {"OMP_WAIT_POLICY", "active"}, {"KMP_BLOCKTIME", "1"}}) {
+    if (std::getenv(name)) continue;
+    setenv(name, value, 1);
+    chosen += fmt::format("{} ", name);
+  }
+  setenv("AUTODIDACT_STARTED", chosen.c_str(), 1);
   std::error_code error;  // by its own path, so that ps and perf show the program's name
   const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
   if (!error) execv(program.c_str(), argv);  // on failure simply go on as we are

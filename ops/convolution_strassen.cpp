@@ -405,6 +405,7 @@ class StrassenPass {
     constexpr int64_t kMostOfDu = 64 << 20;  // bytes
     const int64_t filters = w_[0], channels = w_[1], du = kSlots * (filters / 2) * (channels / 2), columns = channels / 2 / kColumns;
     const int64_t threads = threads_, groups = (matrix_of_y<const float>(nullptr).rows + 2 * kGradientHalfGroup - 1) / (2 * kGradientHalfGroup);
+    // More copies than groups do no harm: a sum of no rows is zeros.
     const Division division = divide(threads, threads, [du](int64_t copies) { return copies * du * static_cast<int64_t>(sizeof(float)) <= kMostOfDu; });
     const int64_t per_thread = Factors<right, kGradientHalfGroup>::size(channels / 2 / kBlock) + Factors<left, kGradientHalfGroup>::size(filters / 2 / kBlock);
     const bool lost = mutated("convolution.fast.strassen.dw");

@@ -79,6 +79,7 @@ double norm_of_gradients(const std::map<std::string, std::vector<double>>& all) 
     if (name.starts_with("d/")) squares += std::inner_product(numbers.begin(), numbers.end(), numbers.begin(), 0.0);
   return std::sqrt(squares);
 }
+
 // For as long as it lives, the last batch norm of each residual branch is damped.
 class DampedBranches {
  public:
