@@ -2,9 +2,12 @@
 // of: V (rows, C)·U (C, K), and sums over rows of d·v. What is in them is f32; it lies in blocks of 16 channels, rows after rows.
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <utility>
 
 #include "engine/bf16.hpp"
+#include "engine/mutation.hpp"
 #include "engine/simd.hpp"
 
 namespace autodidact::ops::channel_products {
@@ -51,11 +54,12 @@ inline void store(const Channels& from, T* to, bool past_caches) {
 inline void end_stores() { __builtin_ia32_sfence(); }
 
 // Rows of 16 channels in every block, and several such matrices, the slots, after each other: they do not begin at powers of two, where they would
-// share one set of the cache.
+// share one set of the cache. Behind each there is room for what the sums of its products start from: a number for each row, or for each channel.
 struct Rows {
   int64_t rows, blocks;
   int64_t block() const { return rows * kBlock; }
-  int64_t slot() const { return blocks * block() + kBlock; }
+  int64_t starts() const { return blocks * block(); }
+  int64_t slot() const { return starts() + std::max((rows + kBlock - 1) / kBlock, blocks) * kBlock + kBlock; }
 };
 
 // Work that is done in pieces between the calls of something else: how many are due at each call. Between products, a piece that is short enough is done
@@ -97,28 +101,115 @@ inline Division divide(int64_t threads, int64_t rows, Fits&& fits) {
   return {copies, threads / copies};
 }
 
-// kRows rows of M (rows × 16·kVectors, a block of 16 after the other) = V·U: V has all its channels, U (channels, 16·kVectors). Calls `meanwhile` for
-// each block.
-template <int kVectors, class Meanwhile>
-inline void multiply_rows(const float* v, const Rows& of_v, const float* u, float* m, Meanwhile&& meanwhile) {
-  Channels sums[kRows][kVectors] = {};
-  for (int64_t block = 0; block < of_v.blocks; ++block, v += of_v.block()) {
-    meanwhile();
-    for (int64_t c = 0; c < kBlock; ++c, u += kVectors * kBlock) {
-      const auto* filter = reinterpret_cast<const Channels*>(u);
-      for (int64_t t = 0; t < kRows; ++t)
-        for (int q = 0; q < kVectors; ++q) sums[t][q] += v[t * kBlock + c] * filter[q];
+// How products are summed: one multiplication for each, or in pairs, one for two (Winograd 1968, "A New Algorithm for Inner Product", IEEE Transactions on
+// Computers C-17):
+//
+//     x1·y1 + x2·y2 = (x1 + y2)·(x2 + y1) − x1·x2 − y1·y2
+//
+// where x1·x2 is summed once for each x, y1·y2 once for each y, and sums start from what is subtracted. That is two additions more, and a CPU that adds beside
+// multiplying (Zen 4: one vector of 64 bytes each in a cycle) has them for nothing. Of 16 terms 5 pairs are made so and 6 terms by themselves: 11
+// multiplications and 10 additions where there are 16 multiplications. What is added should be of one size: see `balance`.
+enum class Sums { single, paired };
+constexpr int kPairs = 5;              // terms i and i + kApart, of each kBlock
+constexpr int kApart = kBlock / 2;
+
+// All 16 numbers are *from. As integers: for floats GCC takes an instruction that keeps a unit of arithmetic from its work.
+inline void broadcast(const float* from, Channels& to) {
+  using Word = std::uint32_t __attribute__((may_alias));
+  to = reinterpret_cast<Channels>(Words{} + *reinterpret_cast<const Word*>(from));
+}
+
+// sums[t][q] += the kBlock terms x(t)·y(q): x at kRowStep for each t and kTermStep for each term, a vector of y at vector_step for each q and term_step for
+// each term.
+template <Sums kSums, int64_t kRowStep, int64_t kTermStep, int kVectors>
+inline void add_block(Channels (&sums)[kRows][kVectors], const float* x, const float* y, int64_t vector_step, int64_t term_step) {
+  const auto single = [&](int64_t term) {
+    Channels y1[kVectors];
+    for (int q = 0; q < kVectors; ++q) load(y + q * vector_step + term * term_step, y1[q]);
+    for (int64_t t = 0; t < kRows; ++t) {
+      Channels x1;
+      broadcast(x + t * kRowStep + term * kTermStep, x1);
+      for (int q = 0; q < kVectors; ++q) sums[t][q] += x1 * y1[q];
     }
+  };
+  if constexpr (kSums == Sums::single) {
+    for (int64_t term = 0; term < kBlock; ++term) single(term);
+  } else {
+    // Single terms between the pairs: either alone leaves units without work.
+    const auto pair = [&]<int kPair>(std::integral_constant<int, kPair>) {
+      Channels y1[kVectors], y2[kVectors];
+      for (int q = 0; q < kVectors; ++q) load(y + q * vector_step + kPair * term_step, y1[q]), load(y + q * vector_step + (kPair + kApart) * term_step, y2[q]);
+      for (int64_t t = 0; t < kRows; ++t) {
+        Channels x1, x2;
+        broadcast(x + t * kRowStep + kPair * kTermStep, x1);
+        broadcast(x + t * kRowStep + (kPair + kApart) * kTermStep, x2);
+        for (int q = 0; q < kVectors; ++q) sums[t][q] += (x1 + y2[q]) * (x2 + y1[q]);
+      }
+      constexpr int kAlone = kApart - kPairs;
+      if constexpr (kPair < kAlone) single(kPairs + kPair);
+      else if constexpr (kPair < 2 * kAlone) single(kApart + kPair + kPairs - kAlone);
+      if constexpr (kPair == kPairs - 1)
+        for (int last = kPairs; last < 2 * kAlone; ++last) single(kApart + kPairs + last - kAlone);
+    };
+    [&]<int... kPair>(std::integer_sequence<int, kPair...>) { (pair(std::integral_constant<int, kPair>{}), ...); }(std::make_integer_sequence<int, kPairs>{});
+  }
+}
+
+// What sums start from: −Σ of the products of pairs. Of kRows rows, over all channels.
+inline void start_rows(const float* v, const Rows& of_v, float* starts) {
+  using Half = float __attribute__((vector_size(32), may_alias));
+  Half sums[kRows] = {};
+  for (int64_t block = 0; block < of_v.blocks; ++block, v += of_v.block())
+    for (int64_t t = 0; t < kRows; ++t) sums[t] += *reinterpret_cast<const Half*>(v + t * kBlock) * *reinterpret_cast<const Half*>(v + t * kBlock + kApart);
+  for (int64_t t = 0; t < kRows; ++t) {
+    starts[t] = 0;
+    for (int pair = 0; pair < kPairs; ++pair) starts[t] -= sums[t][pair];
+  }
+}
+// Of 16 columns, over so many terms, `step` numbers apart.
+inline void start_columns(const float* y, int64_t terms, int64_t step, float* starts) {
+  Channels sum = {};
+  for (int64_t term = 0; term < terms; term += kBlock)
+    for (int pair = 0; pair < kPairs; ++pair) {
+      Channels y1, y2;
+      load(y + (term + pair) * step, y1);
+      load(y + (term + pair + kApart) * step, y2);
+      sum -= y1 * y2;
+    }
+  store(sum, starts);
+}
+
+// The power of two by which x is multiplied to be as large as y, from the means of their squares: pairs add the one to the other, and what is small would
+// lose its last digits. 1 where either is nothing or no number.
+inline float balance(double of_x, double of_y) {
+  const double ratio = of_y / of_x;
+  if (!(ratio > 0) || std::isinf(ratio) || engine::mutated("channel_products.balance")) return 1;
+  return std::ldexp(1.0F, std::clamp(static_cast<int>(std::lround(std::log2(ratio) / 2)), -100, 100));
+}
+
+// kRows rows of M (rows × 16·kVectors, a block of 16 after the other) = V·U: V has all its channels, U (channels, 16·kVectors). Calls `meanwhile` for
+// each block. Where sums are paired, those of `rows` and `columns` are what they start from.
+template <Sums kSums, int kVectors, class Meanwhile>
+inline void multiply_rows(const float* v, const Rows& of_v, const float* u, const float* rows, const float* columns, float* m, Meanwhile&& meanwhile) {
+  Channels sums[kRows][kVectors] = {};
+  if constexpr (kSums == Sums::paired)
+    for (int64_t t = 0; t < kRows; ++t)
+      for (int q = 0; q < kVectors; ++q) sums[t][q] = rows[t] + *reinterpret_cast<const Channels*>(columns + q * kBlock);
+  for (int64_t block = 0; block < of_v.blocks; ++block, v += of_v.block(), u += kBlock * kVectors * kBlock) {
+    meanwhile();
+    add_block<kSums, kBlock, 1>(sums, v, u, kBlock, kVectors * kBlock);
   }
   for (int64_t t = 0; t < kRows; ++t)
     for (int q = 0; q < kVectors; ++q) store(sums[t][q], m + (q * of_v.rows + t) * kBlock);
 }
 
-// du (C / 16·kVectors, K, 16·kVectors), of those channels of v that begin with block c: = or += Σ over rows of d (rows, K)ᵀ·v (rows, C). Calls `meanwhile`
-// for each kRows rows of each kTogether filters.
-template <int kVectors, class Meanwhile>
+// du (C / 16·kVectors, K, 16·kVectors), of those channels of v that begin with block c: = or += Σ over rows of d (rows, K)ᵀ·v (rows, C), rows a multiple of
+// kBlock where sums are paired: then they start from what lies behind v and d. Calls `meanwhile` for each kBlock rows of each kTogether filters.
+template <Sums kSums, int kVectors, class Meanwhile>
 inline void add_outer_products(const float* v, const Rows& of_v, const float* d, const Rows& of_d, int64_t c, bool add, float* du, Meanwhile&& meanwhile) {
+  static_assert(kTogether == kRows);
   constexpr int64_t kTile = kTogether * kVectors;  // vectors of du
+  const float *columns = v + of_v.starts() + c * kBlock, *rows = d + of_d.starts();
   v += c * of_v.block();
   du += c * of_d.blocks * kBlock * kBlock;
   for (int64_t k = 0; k < of_d.blocks * kBlock; k += kTogether, du += kTile * kBlock) {
@@ -129,12 +220,12 @@ inline void add_outer_products(const float* v, const Rows& of_v, const float* d,
         load(du + i * kBlock, sums[i / kVectors][i % kVectors]);
         __builtin_prefetch(du + (kTile + i) * kBlock);
       }
-    for (int64_t t = 0; t < of_v.rows; ++t) {
-      if (t % kRows == 0) meanwhile();
-      Channels row[kVectors];
-      for (int q = 0; q < kVectors; ++q) load(v + q * of_v.block() + t * kBlock, row[q]);
+    if constexpr (kSums == Sums::paired)
       for (int64_t i = 0; i < kTogether; ++i)
-        for (int q = 0; q < kVectors; ++q) sums[i][q] += from_d[t * kBlock + i] * row[q];
+        for (int q = 0; q < kVectors; ++q) sums[i][q] += rows[k + i] + *reinterpret_cast<const Channels*>(columns + q * kBlock);
+    for (int64_t t = 0; t < of_v.rows; t += kBlock) {
+      meanwhile();
+      add_block<kSums, 1, kBlock>(sums, from_d + t * kBlock, v + t * kBlock, of_v.block(), kBlock);
     }
     for (int64_t i = 0; i < kTile; ++i) store(sums[i / kVectors][i % kVectors], du + i * kBlock);
   }

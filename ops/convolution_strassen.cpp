@@ -90,12 +90,13 @@ inline Row<T> row_of(const Matrix<T>& matrix, T* row, T* nowhere) {
 template <void (*kFactors)(const Channels (&)[4], Channels (&)[kSlots]), int64_t kHalf>
 class Factors {
  public:
-  Factors(const Matrix<const float>& matrix, int64_t first_block, int64_t blocks, float* memory)
-      : matrix_(matrix), first_block_(first_block), rows_{kHalf, blocks}, made_(memory), next_(memory + size(blocks) / 2) {}
+  // Of the matrix times `scale`.
+  Factors(const Matrix<const float>& matrix, float scale, int64_t first_block, int64_t blocks, float* memory)
+      : matrix_(matrix), scale_(scale), first_block_(first_block), rows_{kHalf, blocks}, made_(memory), next_(memory + size(blocks) / 2) {}
 
   static int64_t size(int64_t blocks) { return 2 * kSlots * Rows{kHalf, blocks}.slot(); }
   const Rows& rows() const { return rows_; }
-  const float* slot(int64_t slot) const { return made_ + slot * rows_.slot(); }
+  float* slot(int64_t slot) const { return made_ + slot * rows_.slot(); }
 
   // The next group: rows from `first` on, and as many behind them. Rows that there are not are zeros.
   void begin(int64_t first, int64_t calls) {
@@ -135,12 +136,14 @@ class Factors {
       const float* from = row.data + b * row.block;
       load(from, four[2 * i]);
       load(from + row.half, four[2 * i + 1]);
+      four[2 * i] *= scale_, four[2 * i + 1] *= scale_;
     }
     kFactors(four, seven);
     for (int slot = 0; slot < kSlots; ++slot) store(seven[slot], next_ + slot * rows_.slot() + b * rows_.block() + t * kBlock);
   }
 
   Matrix<const float> matrix_;
+  float scale_;
   int64_t first_block_;
   Rows rows_;
   float *made_, *next_;
@@ -154,8 +157,9 @@ class Factors {
 template <bool kGaps>
 class Results {
  public:
-  Results(const Matrix<float>& matrix, float* memory)
-      : matrix_(matrix), past_caches_(static_cast<std::size_t>(matrix.rows / (matrix.high * matrix.wide) * matrix.blocks * matrix.block()) * sizeof(float) >= kPastCaches),
+  // Times `scale`.
+  Results(const Matrix<float>& matrix, float scale, float* memory)
+      : matrix_(matrix), scale_(scale), past_caches_(static_cast<std::size_t>(matrix.rows / (matrix.high * matrix.wide) * matrix.blocks * matrix.block()) * sizeof(float) >= kPastCaches),
         gap_(mutated("convolution.fast.strassen.gaps") ? 1.0F : 0.0F), made_(memory), next_(memory + size() / 2) {}
 
   static constexpr Rows kProducts{kHalfGroup, kVectors};
@@ -197,8 +201,8 @@ class Results {
       for (int i = 0; i < 2; ++i) {
         const Row<float>& row = place_[t + i * kHalfGroup].row;
         float* to = row.data + (k_ + q) * row.block;
-        store(four[2 * i], to, past_caches_);
-        store(four[2 * i + 1], to + row.half, past_caches_);
+        store(four[2 * i] * scale_, to, past_caches_);
+        store(four[2 * i + 1] * scale_, to + row.half, past_caches_);
       }
     }
     if constexpr (kGaps)
@@ -216,6 +220,7 @@ class Results {
 
   alignas(64) float nowhere_[kBlock];
   Matrix<float> matrix_;
+  float scale_;
   bool past_caches_;
   float gap_;
   float *made_, *next_;
@@ -224,22 +229,53 @@ class Results {
   Pace pace_;
 };
 
+// The mean square of a matrix, by some of its rows and blocks that lie evenly apart.
+inline double mean_square(const Matrix<const float>& matrix) {
+  constexpr int64_t kMostRows = 48, kMostBlocks = 16;
+  const int64_t rows = std::min(matrix.rows, kMostRows), blocks = std::min(matrix.blocks, kMostBlocks);
+  Channels sums = {};
+  for (int64_t i = 0; i < rows; ++i) {
+    const float* row = Pixel<const float>(matrix, part_of(matrix.rows, i, rows).begin).row();
+    for (int64_t j = 0; j < blocks; ++j) {
+      Channels channels;
+      load(row + part_of(matrix.blocks, j, blocks).begin * matrix.block(), channels);
+      sums += channels * channels;
+    }
+  }
+  double sum = 0;
+  for (int64_t l = 0; l < kBlock; ++l) sum += sums[l];
+  return sum / static_cast<double>(rows * blocks * kBlock);
+}
+// Of W, by a part of U: by its first factor, that is a quarter of W.
+inline double mean_square(const float* u, int64_t channels) {
+  double sum = 0;
+  for (int64_t i = 0; i < channels * kColumns; ++i) sum += static_cast<double>(u[i]) * u[i];
+  return sum / static_cast<double>(channels * kColumns);
+}
+
+// Of one part of U, kColumns of each half: of each slot, its channels, and what the sums start from.
+constexpr int64_t u_slot(int64_t channels) { return (channels + 1) * kColumns; }
+constexpr int64_t u_part(int64_t channels) { return kSlots * u_slot(channels); }
+
 // Groups [begin, end) of Y = X·Wᵀ. U is W as pack_filters makes it.
-template <bool kGaps>
+template <Sums kSums, bool kGaps>
 AUTODIDACT_KERNEL_AVX512 void multiply(const Matrix<const float>& from, const Matrix<float>& to, const float* u, int64_t begin, int64_t end, float* memory) {
   const Rows half{kHalfGroup, from.blocks / 2};
-  Factors<left, kHalfGroup> factors(from, 0, half.blocks, memory);
-  Results<kGaps> results(to, memory + factors.size(half.blocks));
   const int64_t channels = half.blocks * kBlock, columns = to.blocks / 2, calls = kSlots * (kHalfGroup / kRows) * half.blocks;
+  const float scale = kSums == Sums::paired ? balance(mean_square(from), mean_square(u, channels)) : 1.0F;
+  Factors<left, kHalfGroup> factors(from, scale, 0, half.blocks, memory);
+  Results<kGaps> results(to, 1 / scale, memory + factors.size(half.blocks));
   factors.begin(begin * 2 * kHalfGroup, 1);
   for (int64_t first = begin * 2 * kHalfGroup; first < end * 2 * kHalfGroup; first += 2 * kHalfGroup) {
     factors.end();
     factors.begin(first + 2 * kHalfGroup < end * 2 * kHalfGroup ? first + 2 * kHalfGroup : from.rows, columns / kVectors * calls);
     for (int64_t k = 0; k < columns; k += kVectors) {
       for (int64_t slot = 0; slot < kSlots; ++slot) {
-        const float* filters = u + (k * kSlots + slot * kVectors) * channels * kBlock;
+        const float* filters = u + k / kVectors * u_part(channels) + slot * u_slot(channels);
         for (int64_t t = 0; t < kHalfGroup; t += kRows) {
-          multiply_rows<kVectors>(factors.slot(slot) + t * kBlock, half, filters, results.slot(slot) + t * kBlock, [&] {
+          float *rows = factors.slot(slot) + t * kBlock, *starts = factors.slot(slot) + half.starts() + t;
+          if (kSums == Sums::paired && k == 0) start_rows(rows, half, starts);
+          multiply_rows<kSums, kVectors>(rows, half, filters, starts, filters + channels * kColumns, results.slot(slot) + t * kBlock, [&] {
             factors.go_on();
             results.go_on();
           });
@@ -271,7 +307,7 @@ inline void transpose(Channels (&rows)[kBlock]) {
   exchange<8>(rows, kLanes);
 }
 
-// U of kColumns of each half from k on: kSlots, channels / 2, kColumns. The matrix W (K,C) is the right factor where `turned`, else Wᵀ.
+// U of kColumns of each half from k on: kSlots, channels / 2 and the starts, kColumns. The matrix W (K,C) is the right factor where `turned`, else Wᵀ.
 AUTODIDACT_KERNEL_AVX512 void pack_filters(const float* w, bool turned, int64_t channels, int64_t filters, int64_t k, float* u) {
   for (int64_t c = 0; c < channels / 2; c += kBlock)
     for (int64_t q = 0; q < kVectors; ++q) {
@@ -284,9 +320,11 @@ AUTODIDACT_KERNEL_AVX512 void pack_filters(const float* w, bool turned, int64_t 
       for (int64_t l = 0; l < kBlock; ++l) {
         Channels seven[kSlots];
         right({quarters[0][l], quarters[1][l], quarters[2][l], quarters[3][l]}, seven);
-        for (int slot = 0; slot < kSlots; ++slot) store(seven[slot], u + ((slot * (channels / 2) + c + l) * kVectors + q) * kBlock);
+        for (int slot = 0; slot < kSlots; ++slot) store(seven[slot], u + slot * u_slot(channels / 2) + (c + l) * kColumns + q * kBlock);
       }
     }
+  for (int slot = 0; slot < kSlots; ++slot, u += u_slot(channels / 2))
+    for (int q = 0; q < kVectors; ++q) start_columns(u + q * kBlock, channels / 2, kColumns, u + channels / 2 * kColumns + q * kBlock);
 }
 
 // A thread's share of dW = dYᵀ·X: groups of rows, of blocks of a half of x's channels.
@@ -294,25 +332,35 @@ struct Share {
   int64_t begin, end, first_block, last_block;
 };
 
-// Adds its products to du (kSlots, C / 2·kColumns, K / 2, kColumns).
-AUTODIDACT_KERNEL_AVX512 void accumulate(const Matrix<const float>& x, const Matrix<const float>& dy, const Share& share, float* du, float* memory) {
+// What sums start from, behind the factors of each slot.
+template <class Factors>
+inline void start_all_columns(const Factors& factors) {
+  const Rows& rows = factors.rows();
+  for (int64_t slot = 0; slot < kSlots; ++slot)
+    for (int64_t b = 0; b < rows.blocks; ++b) start_columns(factors.slot(slot) + b * rows.block(), rows.rows, kBlock, factors.slot(slot) + rows.starts() + b * kBlock);
+}
+
+// Adds its products, with dY times `scale`, to du (kSlots, C / 2·kColumns, K / 2, kColumns).
+template <Sums kSums>
+AUTODIDACT_KERNEL_AVX512 void accumulate(const Matrix<const float>& x, const Matrix<const float>& dy, float scale, const Share& share, float* du, float* memory) {
   constexpr int64_t kStep = 2 * kGradientHalfGroup;
   const Rows of_x{kGradientHalfGroup, share.last_block - share.first_block}, of_dy{kGradientHalfGroup, dy.blocks / 2};
-  Factors<right, kGradientHalfGroup> right_factors(x, share.first_block, of_x.blocks, memory);
-  Factors<left_transposed, kGradientHalfGroup> left_factors(dy, 0, of_dy.blocks, memory + right_factors.size(of_x.blocks));
+  Factors<right, kGradientHalfGroup> right_factors(x, 1, share.first_block, of_x.blocks, memory);
+  Factors<left_transposed, kGradientHalfGroup> left_factors(dy, scale, 0, of_dy.blocks, memory + right_factors.size(of_x.blocks));
   const int64_t size = x.blocks / 2 * kBlock * of_dy.blocks * kBlock;
-  const int64_t calls = kSlots * of_x.blocks / kVectors * of_dy.blocks * kBlock / kTogether * kGradientHalfGroup / kRows;
+  const int64_t calls = kSlots * of_x.blocks / kVectors * of_dy.blocks * kBlock / kTogether * kGradientHalfGroup / kBlock;
   right_factors.begin(share.begin * kStep, 1);
   left_factors.begin(share.begin * kStep, 1);
   for (int64_t first = share.begin * kStep; first < share.end * kStep; first += kStep) {
     right_factors.end();
     left_factors.end();
+    if constexpr (kSums == Sums::paired) start_all_columns(right_factors), start_all_columns(left_factors);
     const int64_t next = first + kStep < share.end * kStep ? first + kStep : std::max(x.rows, dy.rows);
     right_factors.begin(next, calls);
     left_factors.begin(next, calls);
     for (int64_t slot = 0; slot < kSlots; ++slot)
       for (int64_t c = 0; c < of_x.blocks; c += kVectors)
-        add_outer_products<kVectors>(right_factors.slot(slot), of_x, left_factors.slot(slot), of_dy, c, true,
+        add_outer_products<kSums, kVectors>(right_factors.slot(slot), of_x, left_factors.slot(slot), of_dy, c, true,
                                      du + slot * size + share.first_block * kBlock * of_dy.blocks * kBlock, [&] {
                                        right_factors.go_on();
                                        left_factors.go_on();
@@ -320,8 +368,8 @@ AUTODIDACT_KERNEL_AVX512 void accumulate(const Matrix<const float>& x, const Mat
   }
 }
 
-// dW (K,C) of kColumns of each half of C from c on, from `copies` of du.
-AUTODIDACT_KERNEL_AVX512 void gather(const float* du, int64_t copies, int64_t filters, int64_t channels, int64_t c, float* dw) {
+// dW (K,C) of kColumns of each half of C from c on, from `copies` of du, times `scale`.
+AUTODIDACT_KERNEL_AVX512 void gather(const float* du, int64_t copies, float scale, int64_t filters, int64_t channels, int64_t c, float* dw) {
   const int64_t size = filters / 2 * (channels / 2);
   for (int64_t k = 0; k < filters / 2; ++k)
     for (int64_t q = 0; q < kVectors; ++q) {
@@ -333,14 +381,14 @@ AUTODIDACT_KERNEL_AVX512 void gather(const float* du, int64_t copies, int64_t fi
           seven[slot] += part;
         }
       result(seven, four);
-      for (int i = 0; i < 4; ++i) store(four[i], dw + (k + i / 2 * (filters / 2)) * channels + c + q * kBlock + i % 2 * (channels / 2));
+      for (int i = 0; i < 4; ++i) store(four[i] * scale, dw + (k + i / 2 * (filters / 2)) * channels + c + q * kBlock + i % 2 * (channels / 2));
     }
 }
 
 class StrassenPass {
  public:
-  StrassenPass(const Query& query, const ConvolutionGeometry& geometry)
-      : pass_(query.pass), threads_(query.threads), weights_change_(query.weights_change), stride_(geometry.stride_h), w_(query.inputs[1]),
+  StrassenPass(const Query& query, const ConvolutionGeometry& geometry, Sums sums)
+      : sums_(sums), pass_(query.pass), threads_(query.threads), weights_change_(query.weights_change), stride_(geometry.stride_h), w_(query.inputs[1]),
         x_(query.type(query.inputs[0], kBlock)), y_(query.type(query.outputs[0], kBlock)) {}
 
   bool fits(const ConvolutionGeometry& g) const {
@@ -350,8 +398,8 @@ class StrassenPass {
 
   Candidate candidate() const {
     Candidate candidate;
-    candidate.id = "strassen";
-    candidate.implementation = "own_strassen";
+    candidate.id = sums_ == Sums::paired ? "strassen_pairs" : "strassen";
+    candidate.implementation = "own_" + candidate.id;
     candidate.types = {{pass_ == Pass::backward_data ? d_in(0) : in(0), x_}, {pass_ == Pass::forward ? out() : d_out(), y_}};
     candidate.emit = [*this](Emitter& emitter) { pass_ == Pass::backward_weights ? emit_gradient(emitter) : emit(emitter); };
     return candidate;
@@ -373,7 +421,7 @@ class StrassenPass {
   // U.
   Operand filters(Emitter& emitter) const {
     const bool back = this->back();
-    const int64_t filters = w_[back ? 1 : 0], channels = w_[back ? 0 : 1], size = kSlots * (channels / 2) * kColumns;
+    const int64_t filters = w_[back ? 1 : 0], channels = w_[back ? 0 : 1], size = u_part(channels / 2);
     const int64_t parts = filters / 2 / kColumns;
     const auto kernel = [=](Lane& lane, const Arguments& a) {
       lane.parallel(parts, [&](int64_t begin, int64_t end, int) {
@@ -389,14 +437,16 @@ class StrassenPass {
     const bool back = this->back();
     const int64_t per_thread = Factors<left, kHalfGroup>::size((back ? y_ : x_).shape[1] / kBlock / 2) + Results<false>::size();
     const bool lost = back ? mutated("convolution.fast.strassen.dx") : mutated("convolution.fast.strassen.y");
-    const bool gaps = back && stride_ > 1;
+    const bool gaps = back && stride_ > 1, paired = sums_ == Sums::paired;
+    const auto multiplied = paired ? (gaps ? multiply<Sums::paired, true> : multiply<Sums::paired, false>)
+                                   : (gaps ? multiply<Sums::single, true> : multiply<Sums::single, false>);
     emitter.task({"", {back ? d_out() : in(0), filters(emitter)}, {back ? d_in(0) : out()}, static_cast<std::size_t>(threads_ * per_thread) * sizeof(float),
                   [=, pass = *this](Lane& lane, const Arguments& a) {
                     Matrix<const float> source = back ? pass.matrix_of_y(a.read<float>(0)) : pass.matrix_of_x(a.read<float>(0));
                     if (lost) --source.rows;
                     const Matrix<float> target = back ? pass.matrix_of_x(a.write<float>(0)) : pass.matrix_of_y(a.write<float>(0));
                     lane.parallel((target.rows + 2 * kHalfGroup - 1) / (2 * kHalfGroup), [&](int64_t begin, int64_t end, int thread) {
-                      (gaps ? multiply<true> : multiply<false>)(source, target, a.read<float>(1), begin, end, a.scratch<float>() + thread * per_thread);
+                      multiplied(source, target, a.read<float>(1), begin, end, a.scratch<float>() + thread * per_thread);
                     });
                   }});
   }
@@ -413,6 +463,7 @@ class StrassenPass {
       Matrix<const float> x = pass.matrix_of_x(a.read<float>(0));
       const Matrix<const float> dy = pass.matrix_of_y(a.read<float>(1));
       if (lost) --x.rows;
+      const float scale = pass.sums_ == Sums::paired ? balance(mean_square(dy), mean_square(x)) : 1.0F;
       float *sums = a.scratch<float>(), *memory = sums + division.copies * du;
       lane.parallel(division.copies * division.sharers, [&](int64_t begin, int64_t end, int thread) {
         for (int64_t i = begin; i < end; ++i) {
@@ -423,16 +474,17 @@ class StrassenPass {
             std::fill(part + share.begin * kColumns * filters / 2, part + share.end * kColumns * filters / 2, 0.0F);
           }
           if (share.begin < share.end)
-            accumulate(x, dy, {rows.begin, rows.end, share.begin * kVectors, share.end * kVectors}, to, memory + thread * per_thread);
+            (pass.sums_ == Sums::paired ? accumulate<Sums::paired> : accumulate<Sums::single>)(x, dy, scale, {rows.begin, rows.end, share.begin * kVectors, share.end * kVectors}, to, memory + thread * per_thread);
         }
       });
       lane.parallel(columns, [&](int64_t begin, int64_t end, int) {
-        for (int64_t c = begin; c < end; ++c) gather(sums, division.copies, filters, channels, c * kColumns, a.write<float>(0));
+        for (int64_t c = begin; c < end; ++c) gather(sums, division.copies, 1 / scale, filters, channels, c * kColumns, a.write<float>(0));
       });
     };
     emitter.task({"", {in(0), d_out()}, {d_in(1)}, static_cast<std::size_t>(division.copies * du + threads * per_thread) * sizeof(float), kernel});
   }
 
+  Sums sums_;
   Pass pass_;
   int64_t threads_;
   bool weights_change_;
@@ -445,8 +497,8 @@ class StrassenPass {
 std::vector<Candidate> strassen_candidates(const Query& query, const ConvolutionGeometry& geometry) {
   if (query.only_direct || !engine::onednn::has_avx512()) return {};
   if (std::find(query.blocks.begin(), query.blocks.end(), kBlock) == query.blocks.end()) return {};
-  const StrassenPass pass(query, geometry);
-  if (!pass.fits(geometry)) return {};
-  return {pass.candidate()};
+  const StrassenPass single(query, geometry, Sums::single), paired(query, geometry, Sums::paired);
+  if (!single.fits(geometry)) return {};
+  return {single.candidate(), paired.candidate()};
 }
 }  // namespace autodidact::ops

@@ -134,7 +134,7 @@ AUTODIDACT_KERNEL_AVX512 void convolve(const Planes<const T>& from, const Planes
           const int64_t slot = i * kSlots + j, filter = Scheme::filter_of(i) * Scheme::kFilters + Scheme::filter_of(j);
           for (int64_t t = 0; t < of_v.rows; t += kRows) {
             for (const int64_t due = windows.due(); asked < due; ++asked) fetch<Scheme::kWindowStep>(from, tiles, next, asked);
-            multiply_rows<kVectors>(v + slot * of_v.slot() + t * kBlock, of_v, filters + filter * channels * kVectors * kBlock,
+            multiply_rows<Sums::single, kVectors>(v + slot * of_v.slot() + t * kBlock, of_v, filters + filter * channels * kVectors * kBlock, nullptr, nullptr,
                                     m + slot * of_m.slot() + t * kBlock, [] {});
           }
         }
@@ -204,7 +204,7 @@ AUTODIDACT_KERNEL_AVX512 void accumulate(const float* v, const Rows& of_v, const
   for (int slot = 0; slot < kSlots * kSlots; ++slot) {
     const int filter = Scheme::filter_of(slot / kSlots) * kFilters + Scheme::filter_of(slot % kSlots);
     for (int64_t c = 0; c < of_v.blocks; c += kVectors)
-      add_outer_products<kVectors>(v + slot * of_v.slot(), of_v, d + slot * of_d.slot(), of_d, c, added[filter], du + filter * size, [] {});
+      add_outer_products<Sums::single, kVectors>(v + slot * of_v.slot(), of_v, d + slot * of_d.slot(), of_d, c, added[filter], du + filter * size, [] {});
     added[filter] = true;
   }
 }
@@ -371,7 +371,7 @@ class WinogradPass {
       const int64_t bytes = du * static_cast<int64_t>(sizeof(float));
       return bytes <= kMostOfDu && groups_ * copies * bytes <= kMostOfAllDu;
     });
-    const int64_t rows = std::min(kGroup, (count + division.copies - 1) / division.copies);
+    const int64_t rows = std::min(kGroup, ((count + division.copies - 1) / division.copies + kBlock - 1) / kBlock * kBlock);
     const int64_t most_blocks = std::min(blocks, (blocks + division.sharers - 1) / division.sharers + 1);  // of x, for one thread
     const Rows of_d{rows, filters / kBlock};
     const int64_t v = kSlots * Rows{rows, most_blocks}.slot(), d = kSlots * of_d.slot(), sums = groups_ * division.copies * du;

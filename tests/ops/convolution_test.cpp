@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "engine/onednn.hpp"
+#include "engine/random.hpp"
 #include "tests/ops/op_harness.hpp"
 
 namespace {
@@ -139,42 +140,61 @@ TEST_CASE("convolution: our own winograd is the reference but for its rounding, 
 }
 
 TEST_CASE("convolution: a product by Strassen is the reference, and a lost row is caught") {
-  const auto check = [](const Shape& x, std::int64_t filters, std::int64_t stride) {
+  const auto check = [](const std::string& id, const Shape& x, std::int64_t filters, std::int64_t stride) {
     auto layer = convolution(x, {filters, x[1], 1, 1}, {.stride_h = stride, .stride_w = stride});
     layer.blocks = {16};
     layer.threads = kThreads;
     layer.direct = true;
     const auto direct = testing::fast_errors(layer);
     layer.direct = false;
-    layer.prefer = {"strassen"};
+    layer.prefer = {id};
     const auto errors = testing::fast_errors(layer);
-    INFO(x.text(), " stride ", stride);
+    INFO(id, " ", x.text(), " stride ", stride);
     CHECK(testing::worst(errors) <= testing::kF32Tolerance);
     for (const char* name : {"y", "d/x", "d/w"}) CHECK((errors.at(name) != direct.at(name)) == engine::onednn::has_avx512());
     if (engine::onednn::has_avx512())
       testing::check_mutants(layer, {}, {"convolution.fast.strassen.y", "convolution.fast.strassen.dx", "convolution.fast.strassen.dw"},
                               testing::kF32Tolerance);
   };
-  check({2, 64, 8, 8}, 128, 1);   // whole groups
-  check({3, 128, 5, 7}, 64, 1);   // a group that is not full, and planes that begin within one
-  check({1, 64, 3, 3}, 64, 1);    // less than half a group
-  check({5, 64, 12, 7}, 128, 1);  // several groups of the gradient, the last not full
-  check({2, 64, 16, 14}, 64, 2);
-  check({3, 128, 7, 5}, 64, 2);   // the last line and column have no neighbour
-  check({1, 64, 10, 11}, 64, 3);
-
-  if (engine::onednn::has_avx512()) {
-    auto layer = convolution({2, 64, 16, 14}, {64, 64, 1, 1}, {.stride_h = 2, .stride_w = 2});
+  for (const char* id : {"strassen", "strassen_pairs"}) {
+    check(id, {2, 64, 8, 8}, 128, 1);   // whole groups
+    check(id, {3, 128, 5, 7}, 64, 1);   // a group that is not full, and planes that begin within one
+    check(id, {1, 64, 3, 3}, 64, 1);    // less than half a group
+    check(id, {5, 64, 12, 7}, 128, 1);  // several groups of the gradient, the last not full
+    check(id, {2, 64, 16, 14}, 64, 2);
+    check(id, {3, 128, 7, 5}, 64, 2);   // the last line and column have no neighbour
+    check(id, {1, 64, 10, 11}, 64, 3);
+    if (engine::onednn::has_avx512()) {
+      auto layer = convolution({2, 64, 16, 14}, {64, 64, 1, 1}, {.stride_h = 2, .stride_w = 2});
+      layer.blocks = {16};
+      layer.prefer = {id};
+      testing::check_mutants(layer, {}, {"convolution.fast.strassen.gaps"}, testing::kF32Tolerance);
+    }
+    // So many weights that threads share the sums of their gradient.
+    auto layer = convolution({1, 2048, 5, 3}, {2560, 2048, 1, 1}, {});
     layer.blocks = {16};
-    layer.prefer = {"strassen"};
-    testing::check_mutants(layer, {}, {"convolution.fast.strassen.gaps"}, testing::kF32Tolerance);
+    layer.threads = kThreads;
+    layer.prefer = {id};
+    CHECK(testing::worst(testing::fast_errors(layer)) <= testing::kF32Tolerance);
   }
-  // So many weights that threads share the sums of their gradient.
-  auto layer = convolution({1, 2048, 5, 3}, {2560, 2048, 1, 1}, {});
-  layer.blocks = {16};
-  layer.threads = kThreads;
-  layer.prefer = {"strassen"};
-  CHECK(testing::worst(testing::fast_errors(layer)) <= testing::kF32Tolerance);
+}
+
+TEST_CASE("convolution: sums in pairs bear factors of any size, and need them to be made equal") {
+  const auto normal = [](std::size_t count, double size) {
+    engine::Random generator(3, engine::Purpose::probe);
+    std::vector<double> numbers(count);
+    for (double& number : numbers) number = static_cast<float>(size * generator.normal());
+    return numbers;
+  };
+  for (const double size_of_x : {1e3, 1e-4}) {
+    auto layer = convolution({2, 128, 8, 8}, {64, 128, 1, 1}, {});
+    layer.blocks = {16};
+    layer.prefer = {"strassen_pairs"};
+    layer.values["x"] = normal(2 * 128 * 64, size_of_x);
+    layer.values["w"] = normal(64 * 128, 1 / size_of_x);
+    CHECK(testing::worst(testing::fast_errors(layer)) <= testing::kF32Tolerance);
+    if (engine::onednn::has_avx512()) testing::check_mutants(layer, {}, {"channel_products.balance"}, testing::kF32Tolerance);
+  }
 }
 
 TEST_CASE("convolution: wide groups of narrow ones are the reference, and a filter in the wrong place is caught") {
