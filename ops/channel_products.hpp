@@ -54,12 +54,13 @@ inline void store(const Channels& from, T* to, bool past_caches) {
 inline void end_stores() { __builtin_ia32_sfence(); }
 
 // Rows of 16 channels in every block, and several such matrices, the slots, after each other: they do not begin at powers of two, where they would
-// share one set of the cache. Behind each there is room for what the sums of its products start from: a number for each row, or for each channel.
+// share one set of the cache.
 struct Rows {
   int64_t rows, blocks;
   int64_t block() const { return rows * kBlock; }
-  int64_t starts() const { return blocks * block(); }
-  int64_t slot() const { return starts() + std::max((rows + kBlock - 1) / kBlock, blocks) * kBlock + kBlock; }
+  int64_t slot() const { return blocks * block() + kBlock; }
+  // A number for each row or for each channel, whichever is needed: see `start_rows`.
+  int64_t starts() const { return std::max((rows + kBlock - 1) / kBlock, blocks) * kBlock; }
 };
 
 // Work that is done in pieces between the calls of something else: how many are due at each call. Between products, a piece that is short enough is done
@@ -107,11 +108,11 @@ inline Division divide(int64_t threads, int64_t rows, Fits&& fits) {
 //     x1·y1 + x2·y2 = (x1 + y2)·(x2 + y1) − x1·x2 − y1·y2
 //
 // where x1·x2 is summed once for each x, y1·y2 once for each y, and sums start from what is subtracted. That is two additions more, and a CPU that adds beside
-// multiplying (Zen 4: one vector of 64 bytes each in a cycle) has them for nothing. Of 16 terms 5 pairs are made so and 6 terms by themselves: 11
-// multiplications and 10 additions where there are 16 multiplications. What is added should be of one size: see `balance`.
+// multiplying (Zen 4: one vector of 64 bytes each in a cycle) has them for nothing. Of three terms the first two are such a pair, and the third is summed by
+// itself, as is the last of the kBlock: 11 multiplications and 10 additions where there are 16 multiplications. What is added to each other should be of one
+// size: see `balance`.
 enum class Sums { single, paired };
-constexpr int kPairs = 5;              // terms i and i + kApart, of each kBlock
-constexpr int kApart = kBlock / 2;
+constexpr int kPairs = 5, kPairStep = 3;
 
 // All 16 numbers are *from. As integers: for floats GCC takes an instruction that keeps a unit of arithmetic from its work.
 inline void broadcast(const float* from, Channels& to) {
@@ -135,35 +136,31 @@ inline void add_block(Channels (&sums)[kRows][kVectors], const float* x, const f
   if constexpr (kSums == Sums::single) {
     for (int64_t term = 0; term < kBlock; ++term) single(term);
   } else {
-    // Single terms between the pairs: either alone leaves units without work.
-    const auto pair = [&]<int kPair>(std::integral_constant<int, kPair>) {
+    // Single terms between the pairs: either alone would leave units without work.
+    for (int64_t term = 0; term < kPairs * kPairStep; term += kPairStep) {
       Channels y1[kVectors], y2[kVectors];
-      for (int q = 0; q < kVectors; ++q) load(y + q * vector_step + kPair * term_step, y1[q]), load(y + q * vector_step + (kPair + kApart) * term_step, y2[q]);
+      for (int q = 0; q < kVectors; ++q) load(y + q * vector_step + term * term_step, y1[q]), load(y + q * vector_step + (term + 1) * term_step, y2[q]);
       for (int64_t t = 0; t < kRows; ++t) {
         Channels x1, x2;
-        broadcast(x + t * kRowStep + kPair * kTermStep, x1);
-        broadcast(x + t * kRowStep + (kPair + kApart) * kTermStep, x2);
+        broadcast(x + t * kRowStep + term * kTermStep, x1);
+        broadcast(x + t * kRowStep + (term + 1) * kTermStep, x2);
         for (int q = 0; q < kVectors; ++q) sums[t][q] += (x1 + y2[q]) * (x2 + y1[q]);
       }
-      constexpr int kAlone = kApart - kPairs;
-      if constexpr (kPair < kAlone) single(kPairs + kPair);
-      else if constexpr (kPair < 2 * kAlone) single(kApart + kPair + kPairs - kAlone);
-      if constexpr (kPair == kPairs - 1)
-        for (int last = kPairs; last < 2 * kAlone; ++last) single(kApart + kPairs + last - kAlone);
-    };
-    [&]<int... kPair>(std::integer_sequence<int, kPair...>) { (pair(std::integral_constant<int, kPair>{}), ...); }(std::make_integer_sequence<int, kPairs>{});
+      single(term + 2);
+    }
+    single(kBlock - 1);
   }
 }
 
 // What sums start from: −Σ of the products of pairs. Of kRows rows, over all channels.
 inline void start_rows(const float* v, const Rows& of_v, float* starts) {
-  using Half = float __attribute__((vector_size(32), may_alias));
-  Half sums[kRows] = {};
+  using Unaligned = float __attribute__((vector_size(64), aligned(4), may_alias));
+  Channels sums[kRows] = {};
   for (int64_t block = 0; block < of_v.blocks; ++block, v += of_v.block())
-    for (int64_t t = 0; t < kRows; ++t) sums[t] += *reinterpret_cast<const Half*>(v + t * kBlock) * *reinterpret_cast<const Half*>(v + t * kBlock + kApart);
+    for (int64_t t = 0; t < kRows; ++t) sums[t] += *reinterpret_cast<const Channels*>(v + t * kBlock) * *reinterpret_cast<const Unaligned*>(v + t * kBlock + 1);
   for (int64_t t = 0; t < kRows; ++t) {
     starts[t] = 0;
-    for (int pair = 0; pair < kPairs; ++pair) starts[t] -= sums[t][pair];
+    for (int pair = 0; pair < kPairs; ++pair) starts[t] -= sums[t][pair * kPairStep];
   }
 }
 // Of 16 columns, over so many terms, `step` numbers apart.
@@ -172,11 +169,32 @@ inline void start_columns(const float* y, int64_t terms, int64_t step, float* st
   for (int64_t term = 0; term < terms; term += kBlock)
     for (int pair = 0; pair < kPairs; ++pair) {
       Channels y1, y2;
-      load(y + (term + pair) * step, y1);
-      load(y + (term + pair + kApart) * step, y2);
+      load(y + (term + pair * kPairStep) * step, y1);
+      load(y + (term + pair * kPairStep + 1) * step, y2);
       sum -= y1 * y2;
     }
   store(sum, starts);
+}
+
+// Of all channels of a slot, over its rows.
+inline void start_channels(const float* slot, const Rows& rows, float* starts) {
+  for (int64_t b = 0; b < rows.blocks; ++b) start_columns(slot + b * rows.block(), rows.rows, kBlock, starts + b * kBlock);
+}
+
+// The mean of the squares in a few blocks of planes (N, blocks, pixels, 16), which lie evenly apart.
+template <class T>
+inline double mean_square(const T* planes, int64_t images, int64_t blocks, int64_t pixels) {
+  constexpr int64_t kMost = 768;
+  const int64_t all = images * blocks * pixels, some = std::min(all, kMost);
+  Channels sums = {};
+  for (int64_t i = 0; i < some; ++i) {
+    Channels channels;
+    load(planes + part_of(all, i, some).begin * kBlock, channels);
+    sums += channels * channels;
+  }
+  double sum = 0;
+  for (int64_t l = 0; l < kBlock; ++l) sum += static_cast<double>(sums[l]);
+  return sum / static_cast<double>(some * kBlock);
 }
 
 // The power of two by which x is multiplied to be as large as y, from the means of their squares: pairs add the one to the other, and what is small would
@@ -188,13 +206,13 @@ inline float balance(double of_x, double of_y) {
 }
 
 // kRows rows of M (rows × 16·kVectors, a block of 16 after the other) = V·U: V has all its channels, U (channels, 16·kVectors). Calls `meanwhile` for
-// each block. Where sums are paired, those of `rows` and `columns` are what they start from.
+// each block. Where sums are paired, those of v's rows and of u's columns are what they start from.
 template <Sums kSums, int kVectors, class Meanwhile>
-inline void multiply_rows(const float* v, const Rows& of_v, const float* u, const float* rows, const float* columns, float* m, Meanwhile&& meanwhile) {
+inline void multiply_rows(const float* v, const Rows& of_v, const float* u, const float* starts_of_v, const float* starts_of_u, float* m, Meanwhile&& meanwhile) {
   Channels sums[kRows][kVectors] = {};
   if constexpr (kSums == Sums::paired)
     for (int64_t t = 0; t < kRows; ++t)
-      for (int q = 0; q < kVectors; ++q) sums[t][q] = rows[t] + *reinterpret_cast<const Channels*>(columns + q * kBlock);
+      for (int q = 0; q < kVectors; ++q) sums[t][q] = starts_of_v[t] + *reinterpret_cast<const Channels*>(starts_of_u + q * kBlock);
   for (int64_t block = 0; block < of_v.blocks; ++block, v += of_v.block(), u += kBlock * kVectors * kBlock) {
     meanwhile();
     add_block<kSums, kBlock, 1>(sums, v, u, kBlock, kVectors * kBlock);
@@ -203,13 +221,13 @@ inline void multiply_rows(const float* v, const Rows& of_v, const float* u, cons
     for (int q = 0; q < kVectors; ++q) store(sums[t][q], m + (q * of_v.rows + t) * kBlock);
 }
 
-// du (C / 16·kVectors, K, 16·kVectors), of those channels of v that begin with block c: = or += Σ over rows of d (rows, K)ᵀ·v (rows, C), rows a multiple of
-// kBlock where sums are paired: then they start from what lies behind v and d. Calls `meanwhile` for each kBlock rows of each kTogether filters.
+// du (C / 16·kVectors, K, 16·kVectors), of those channels of v that begin with block c: = or += Σ over rows, a multiple of kBlock, of d (rows, K)ᵀ·v (rows, C).
+// Calls `meanwhile` for each kBlock rows of each kTogether filters. Where sums are paired, those of v's and of d's channels are what they start from.
 template <Sums kSums, int kVectors, class Meanwhile>
-inline void add_outer_products(const float* v, const Rows& of_v, const float* d, const Rows& of_d, int64_t c, bool add, float* du, Meanwhile&& meanwhile) {
+inline void add_outer_products(const float* v, const Rows& of_v, const float* d, const Rows& of_d, int64_t c, const float* starts_of_v, const float* starts_of_d,
+                               bool add, float* du, Meanwhile&& meanwhile) {
   static_assert(kTogether == kRows);
   constexpr int64_t kTile = kTogether * kVectors;  // vectors of du
-  const float *columns = v + of_v.starts() + c * kBlock, *rows = d + of_d.starts();
   v += c * of_v.block();
   du += c * of_d.blocks * kBlock * kBlock;
   for (int64_t k = 0; k < of_d.blocks * kBlock; k += kTogether, du += kTile * kBlock) {
@@ -222,7 +240,7 @@ inline void add_outer_products(const float* v, const Rows& of_v, const float* d,
       }
     if constexpr (kSums == Sums::paired)
       for (int64_t i = 0; i < kTogether; ++i)
-        for (int q = 0; q < kVectors; ++q) sums[i][q] += rows[k + i] + *reinterpret_cast<const Channels*>(columns + q * kBlock);
+        for (int q = 0; q < kVectors; ++q) sums[i][q] += starts_of_d[k + i] + *reinterpret_cast<const Channels*>(starts_of_v + (c + q) * kBlock);
     for (int64_t t = 0; t < of_v.rows; t += kBlock) {
       meanwhile();
       add_block<kSums, 1, kBlock>(sums, from_d + t * kBlock, v + t * kBlock, of_v.block(), kBlock);

@@ -44,6 +44,9 @@ struct Matrix {
   int64_t block() const { return height * width * kBlock; }  // from a row of one to the same of the next
   int64_t half() const { return blocks / 2 * block(); }
 };
+double mean_square(const Matrix<const float>& matrix) {
+  return channel_products::mean_square(matrix.data, matrix.rows / (matrix.high * matrix.wide), matrix.blocks, matrix.height * matrix.width);
+}
 
 // Walks from row to row.
 template <class T>
@@ -94,9 +97,10 @@ class Factors {
   Factors(const Matrix<const float>& matrix, float scale, int64_t first_block, int64_t blocks, float* memory)
       : matrix_(matrix), scale_(scale), first_block_(first_block), rows_{kHalf, blocks}, made_(memory), next_(memory + size(blocks) / 2) {}
 
-  static int64_t size(int64_t blocks) { return 2 * kSlots * Rows{kHalf, blocks}.slot(); }
+  static int64_t size(int64_t blocks) { return 2 * kSlots * (Rows{kHalf, blocks}.slot() + Rows{kHalf, blocks}.starts()); }
   const Rows& rows() const { return rows_; }
-  float* slot(int64_t slot) const { return made_ + slot * rows_.slot(); }
+  const float* slot(int64_t slot) const { return made_ + slot * rows_.slot(); }
+  float* starts(int64_t slot) const { return made_ + kSlots * rows_.slot() + slot * rows_.starts(); }
 
   // The next group: rows from `first` on, and as many behind them. Rows that there are not are zeros.
   void begin(int64_t first, int64_t calls) {
@@ -229,40 +233,15 @@ class Results {
   Pace pace_;
 };
 
-// The mean square of a matrix, by some of its rows and blocks that lie evenly apart.
-inline double mean_square(const Matrix<const float>& matrix) {
-  constexpr int64_t kMostRows = 48, kMostBlocks = 16;
-  const int64_t rows = std::min(matrix.rows, kMostRows), blocks = std::min(matrix.blocks, kMostBlocks);
-  Channels sums = {};
-  for (int64_t i = 0; i < rows; ++i) {
-    const float* row = Pixel<const float>(matrix, part_of(matrix.rows, i, rows).begin).row();
-    for (int64_t j = 0; j < blocks; ++j) {
-      Channels channels;
-      load(row + part_of(matrix.blocks, j, blocks).begin * matrix.block(), channels);
-      sums += channels * channels;
-    }
-  }
-  double sum = 0;
-  for (int64_t l = 0; l < kBlock; ++l) sum += sums[l];
-  return sum / static_cast<double>(rows * blocks * kBlock);
-}
-// Of W, by a part of U: by its first factor, that is a quarter of W.
-inline double mean_square(const float* u, int64_t channels) {
-  double sum = 0;
-  for (int64_t i = 0; i < channels * kColumns; ++i) sum += static_cast<double>(u[i]) * u[i];
-  return sum / static_cast<double>(channels * kColumns);
-}
-
 // Of one part of U, kColumns of each half: of each slot, its channels, and what the sums start from.
 constexpr int64_t u_slot(int64_t channels) { return (channels + 1) * kColumns; }
 constexpr int64_t u_part(int64_t channels) { return kSlots * u_slot(channels); }
 
-// Groups [begin, end) of Y = X·Wᵀ. U is W as pack_filters makes it.
+// Groups [begin, end) of Y = X·Wᵀ, with X times `scale` on the way. U is W as pack_filters makes it.
 template <Sums kSums, bool kGaps>
-AUTODIDACT_KERNEL_AVX512 void multiply(const Matrix<const float>& from, const Matrix<float>& to, const float* u, int64_t begin, int64_t end, float* memory) {
+AUTODIDACT_KERNEL_AVX512 void multiply(const Matrix<const float>& from, const Matrix<float>& to, const float* u, float scale, int64_t begin, int64_t end, float* memory) {
   const Rows half{kHalfGroup, from.blocks / 2};
   const int64_t channels = half.blocks * kBlock, columns = to.blocks / 2, calls = kSlots * (kHalfGroup / kRows) * half.blocks;
-  const float scale = kSums == Sums::paired ? balance(mean_square(from), mean_square(u, channels)) : 1.0F;
   Factors<left, kHalfGroup> factors(from, scale, 0, half.blocks, memory);
   Results<kGaps> results(to, 1 / scale, memory + factors.size(half.blocks));
   factors.begin(begin * 2 * kHalfGroup, 1);
@@ -273,7 +252,8 @@ AUTODIDACT_KERNEL_AVX512 void multiply(const Matrix<const float>& from, const Ma
       for (int64_t slot = 0; slot < kSlots; ++slot) {
         const float* filters = u + k / kVectors * u_part(channels) + slot * u_slot(channels);
         for (int64_t t = 0; t < kHalfGroup; t += kRows) {
-          float *rows = factors.slot(slot) + t * kBlock, *starts = factors.slot(slot) + half.starts() + t;
+          const float* rows = factors.slot(slot) + t * kBlock;
+          float* starts = factors.starts(slot) + t;
           if (kSums == Sums::paired && k == 0) start_rows(rows, half, starts);
           multiply_rows<kSums, kVectors>(rows, half, filters, starts, filters + channels * kColumns, results.slot(slot) + t * kBlock, [&] {
             factors.go_on();
@@ -332,14 +312,6 @@ struct Share {
   int64_t begin, end, first_block, last_block;
 };
 
-// What sums start from, behind the factors of each slot.
-template <class Factors>
-inline void start_all_columns(const Factors& factors) {
-  const Rows& rows = factors.rows();
-  for (int64_t slot = 0; slot < kSlots; ++slot)
-    for (int64_t b = 0; b < rows.blocks; ++b) start_columns(factors.slot(slot) + b * rows.block(), rows.rows, kBlock, factors.slot(slot) + rows.starts() + b * kBlock);
-}
-
 // Adds its products, with dY times `scale`, to du (kSlots, C / 2·kColumns, K / 2, kColumns).
 template <Sums kSums>
 AUTODIDACT_KERNEL_AVX512 void accumulate(const Matrix<const float>& x, const Matrix<const float>& dy, float scale, const Share& share, float* du, float* memory) {
@@ -354,17 +326,18 @@ AUTODIDACT_KERNEL_AVX512 void accumulate(const Matrix<const float>& x, const Mat
   for (int64_t first = share.begin * kStep; first < share.end * kStep; first += kStep) {
     right_factors.end();
     left_factors.end();
-    if constexpr (kSums == Sums::paired) start_all_columns(right_factors), start_all_columns(left_factors);
     const int64_t next = first + kStep < share.end * kStep ? first + kStep : std::max(x.rows, dy.rows);
     right_factors.begin(next, calls);
     left_factors.begin(next, calls);
-    for (int64_t slot = 0; slot < kSlots; ++slot)
+    for (int64_t slot = 0; slot < kSlots; ++slot) {
+      if constexpr (kSums == Sums::paired) start_channels(right_factors.slot(slot), of_x, right_factors.starts(slot)), start_channels(left_factors.slot(slot), of_dy, left_factors.starts(slot));
       for (int64_t c = 0; c < of_x.blocks; c += kVectors)
-        add_outer_products<kSums, kVectors>(right_factors.slot(slot), of_x, left_factors.slot(slot), of_dy, c, true,
+        add_outer_products<kSums, kVectors>(right_factors.slot(slot), of_x, left_factors.slot(slot), of_dy, c, right_factors.starts(slot), left_factors.starts(slot), true,
                                      du + slot * size + share.first_block * kBlock * of_dy.blocks * kBlock, [&] {
                                        right_factors.go_on();
                                        left_factors.go_on();
                                      });
+    }
   }
 }
 
@@ -445,8 +418,10 @@ class StrassenPass {
                     Matrix<const float> source = back ? pass.matrix_of_y(a.read<float>(0)) : pass.matrix_of_x(a.read<float>(0));
                     if (lost) --source.rows;
                     const Matrix<float> target = back ? pass.matrix_of_x(a.write<float>(0)) : pass.matrix_of_y(a.write<float>(0));
+                    // The first factor of U is a quarter of W.
+                    const float scale = paired ? balance(mean_square(source), channel_products::mean_square(a.read<float>(1), 1, 1, source.blocks / 2 * kColumns)) : 1.0F;
                     lane.parallel((target.rows + 2 * kHalfGroup - 1) / (2 * kHalfGroup), [&](int64_t begin, int64_t end, int thread) {
-                      multiplied(source, target, a.read<float>(1), begin, end, a.scratch<float>() + thread * per_thread);
+                      multiplied(source, target, a.read<float>(1), scale, begin, end, a.scratch<float>() + thread * per_thread);
                     });
                   }});
   }

@@ -55,6 +55,18 @@ inline void load_window(const T* plane, int64_t height, int64_t width, int64_t t
   }
 }
 
+// How much larger than its windows' what `axis` makes of them is, in the mean of the squares, where neighbours have nothing to do with each other.
+template <int kWindow, int kSlots, class Axis>
+inline double gain(Axis axis) {
+  Channels window[kWindow] = {}, slots[kSlots];  // in lane i all pixels but the i-th are zeros
+  for (int i = 0; i < kWindow; ++i) window[i][i] = 1;
+  axis(window, slots);
+  double squares = 0;
+  for (const Channels& slot : slots)
+    for (int i = 0; i < kWindow; ++i) squares += static_cast<double>(slot[i]) * slot[i];
+  return squares / kSlots * squares / kSlots;
+}
+
 // Along both axes: kFrom × kFrom → kTo × kTo.
 template <int kFrom, int kTo, class Axis>
 inline void along_both(const Channels (&from)[kFrom][kFrom], Channels (&to)[kTo][kTo], Axis axis) {
@@ -90,9 +102,9 @@ inline void fetch(const Planes<const T>& planes, const Tiling& tiles, const Part
     for (int64_t x = left; x < std::min(left + kStep, planes.width); ++x) __builtin_prefetch(plane + (y * planes.width + x) * kBlock);
 }
 
-// Windows of kWindow², kStep pixels from each other.
-template <int kWindow, int kStep, int kSlots, class T, class Axis>
-inline void transform(const Planes<const T>& planes, const Tiling& tiles, int64_t before, const Part& part, bool fetched, float* to,
+// Windows of kWindow², kStep pixels from each other, times `scale` where sums are paired.
+template <Sums kSums, int kWindow, int kStep, int kSlots, class T, class Axis>
+inline void transform(const Planes<const T>& planes, float scale, const Tiling& tiles, int64_t before, const Part& part, bool fetched, float* to,
                       const Rows& rows, Axis axis) {
   for (int64_t block = 0; block < planes.blocks; ++block) {
     float* row = to + block * rows.block();
@@ -101,6 +113,9 @@ inline void transform(const Planes<const T>& planes, const Tiling& tiles, int64_
       const int64_t tile = part.first + t, h = tile / tiles.wide % tiles.high, w = tile % tiles.wide;
       Channels window[kWindow][kWindow], slots[kSlots][kSlots];
       load_window(planes.plane(tile / (tiles.high * tiles.wide), block), planes.height, planes.width, h * kStep - before, w * kStep - before, window);
+      if constexpr (kSums == Sums::paired)
+        for (auto& row_of_window : window)
+          for (Channels& pixel : row_of_window) pixel *= scale;
       along_both<kWindow, kSlots>(window, slots, axis);
       scatter(slots, row, rows.slot());
     }
@@ -111,31 +126,40 @@ inline void transform(const Planes<const T>& planes, const Tiling& tiles, int64_
   }
 }
 
-// Tiles [first, end) of the result, in groups.
-template <class Scheme, int kVectors, class T>
-AUTODIDACT_KERNEL_AVX512 void convolve(const Planes<const T>& from, const Planes<T>& to, const Tiling& tiles, const float* u, int64_t first,
+// Of U's 16·kVectors filters, one filter value: its channels, and what sums start from. And all of them.
+template <int kVectors>
+constexpr int64_t u_value(int64_t channels) { return (channels + 1) * kVectors * kBlock; }
+template <class Scheme, int kVectors>
+constexpr int64_t u_part(int64_t channels) { return Scheme::kFilters * Scheme::kFilters * u_value<kVectors>(channels); }
+
+// Tiles [first, end) of the result, in groups, with `from` times `scale` on the way.
+template <Sums kSums, class Scheme, int kVectors, class T>
+AUTODIDACT_KERNEL_AVX512 void convolve(const Planes<const T>& from, const Planes<T>& to, const Tiling& tiles, const float* u, float scale, int64_t first,
                                        int64_t end, float* v, float* m) {
   constexpr int kSlots = Scheme::kSlots, kOutputs = Scheme::kOutputs;
   const int64_t channels = from.blocks * kBlock;
   const bool past_caches = static_cast<std::size_t>(tiles.images * to.all * to.height * to.width * kBlock) * sizeof(T) >= kPastCaches;
+  const float back = 1 / scale;
   for (bool fetched = false; first < end; first += kGroup, fetched = true) {
     const int64_t count = std::min(kGroup, end - first);
     const Part next{first + kGroup, std::clamp<int64_t>(end - first - kGroup, 0, kGroup), 0};
     const Rows of_v{(count + kRows - 1) / kRows * kRows, from.blocks}, of_m{of_v.rows, kVectors};
-    transform<Scheme::kWindow, Scheme::kWindowStep, kSlots>(from, tiles, tiles.before, {first, count, of_v.rows}, fetched, v, of_v,
+    transform<kSums, Scheme::kWindow, Scheme::kWindowStep, kSlots>(from, scale, tiles, tiles.before, {first, count, of_v.rows}, fetched, v, of_v,
                                        [](const Channels* window, Channels* slots) { Scheme::analyse(window, slots); });
     // Memory is idle while products are summed: meanwhile it brings the next group, a share with each call.
     Pace windows(from.blocks * next.count, to.blocks / kVectors * kSlots * kSlots * (of_v.rows / kRows));
     int64_t asked = 0;
     for (int64_t k = 0; k < to.blocks; k += kVectors) {
-      const float* filters = u + k * kBlock * channels * Scheme::kFilters * Scheme::kFilters;
+      const float* filters = u + k / kVectors * u_part<Scheme, kVectors>(channels);
       for (int i = 0; i < kSlots; ++i)
         for (int j = 0; j < kSlots; ++j) {
           const int64_t slot = i * kSlots + j, filter = Scheme::filter_of(i) * Scheme::kFilters + Scheme::filter_of(j);
           for (int64_t t = 0; t < of_v.rows; t += kRows) {
             for (const int64_t due = windows.due(); asked < due; ++asked) fetch<Scheme::kWindowStep>(from, tiles, next, asked);
-            multiply_rows<Sums::single, kVectors>(v + slot * of_v.slot() + t * kBlock, of_v, filters + filter * channels * kVectors * kBlock, nullptr, nullptr,
-                                    m + slot * of_m.slot() + t * kBlock, [] {});
+            float *rows = v + slot * of_v.slot() + t * kBlock, *starts = v + kSlots * kSlots * of_v.slot() + slot * of_v.starts() + t;
+            if (kSums == Sums::paired && k == 0) start_rows(rows, of_v, starts);
+            const float* of_filter = filters + filter * u_value<kVectors>(channels);
+            multiply_rows<kSums, kVectors>(rows, of_v, of_filter, starts, of_filter + channels * kVectors * kBlock, m + slot * of_m.slot() + t * kBlock, [] {});
           }
         }
       for (int64_t t = 0; t < count; ++t) {
@@ -148,7 +172,7 @@ AUTODIDACT_KERNEL_AVX512 void convolve(const Planes<const T>& from, const Planes
           along_both<kSlots, kOutputs>(slots, y, [](const Channels* products, Channels* result) { Scheme::synthesise(products, result); });
           T* corner = to.plane(tile / (tiles.high * tiles.wide), k + q) + (top * to.width + left) * kBlock;
           for (int64_t i = 0; i < below; ++i)
-            for (int64_t j = 0; j < right; ++j) store(y[i][j], corner + (i * to.width + j) * kBlock, past_caches);
+            for (int64_t j = 0; j < right; ++j) store(kSums == Sums::paired ? y[i][j] * back : y[i][j], corner + (i * to.width + j) * kBlock, past_caches);
         }
       }
     }
@@ -167,51 +191,69 @@ struct Taps {
   }
 };
 
-// U of the 16·kVectors filters from k on: kFilters², channels, 16·kVectors.
+// U of the 16·kVectors filters from k on: kFilters², channels and the starts, 16·kVectors.
 template <class Scheme, int kVectors>
 AUTODIDACT_KERNEL_AVX512 void pack(const Taps& taps, int64_t k, int64_t channels, float* u, bool past_caches) {
   constexpr int kFilters = Scheme::kFilters;
-  for (int64_t c = 0; c < channels; ++c)
-    for (int q = 0; q < kVectors; ++q) {
-      Channels w[3][3], filters[kFilters][kFilters];
+  using Values = Channels[kFilters][kFilters];
+  for (int q = 0; q < kVectors; ++q) {
+    const auto keep = [&](const Values& values, int64_t row) {
+      for (int i = 0; i < kFilters; ++i)
+        for (int j = 0; j < kFilters; ++j)
+          store(values[i][j], u + (i * kFilters + j) * u_value<kVectors>(channels) + (row * kVectors + q) * kBlock, past_caches);
+    };
+    const auto make = [&](int64_t c, Values& values) {
+      Channels w[3][3];
       for (int64_t l = 0; l < kBlock; ++l)
         for (int tap = 0; tap < 9; ++tap) w[tap / 3][tap % 3][l] = taps(c, k + q * kBlock + l, tap);
-      along_both<3, kFilters>(w, filters, [](const Channels* tap, Channels* result) { Scheme::filter(tap, result); });
-      for (int i = 0; i < kFilters; ++i)
-        for (int j = 0; j < kFilters; ++j) store(filters[i][j], u + (((i * kFilters + j) * channels + c) * kVectors + q) * kBlock, past_caches);
-    }
+      along_both<3, kFilters>(w, values, [](const Channels* tap, Channels* result) { Scheme::filter(tap, result); });
+      keep(values, c);
+    };
+    Values starts = {};
+    for (int64_t c = 0; c < channels; c += kBlock)
+      for (int64_t term = 0; term < kBlock; term += kPairStep) {
+        Values pair[kPairStep];
+        for (int64_t i = 0; i < std::min<int64_t>(kPairStep, kBlock - term); ++i) make(c + term + i, pair[i]);
+        for (int i = 0; i < kFilters && term < kPairs * kPairStep; ++i)
+          for (int j = 0; j < kFilters; ++j) starts[i][j] -= pair[0][i][j] * pair[1][i][j];
+      }
+    keep(starts, channels);
+  }
   end_stores();
 }
 
 // ---- the gradient of w ---------------------------------------------------------------------------------------------
 
-template <class Scheme, class T>
-AUTODIDACT_KERNEL_AVX512 void transform_both(const Planes<const T>& x, const Planes<const T>& dy, const Tiling& tiles, const Part& part, float* v,
+template <Sums kSums, class Scheme, class T>
+AUTODIDACT_KERNEL_AVX512 void transform_both(const Planes<const T>& x, const Planes<const T>& dy, float scale, const Tiling& tiles, const Part& part, float* v,
                                       const Rows& of_v, float* d, const Rows& of_d) {
-  transform<Scheme::kWindow, Scheme::kWindowStep, Scheme::kSlots>(x, tiles, tiles.before, part, false, v, of_v,
+  transform<Sums::single, Scheme::kWindow, Scheme::kWindowStep, Scheme::kSlots>(x, 1, tiles, tiles.before, part, false, v, of_v,
                                              [](const Channels* window, Channels* slots) { Scheme::analyse(window, slots); });
-  transform<Scheme::kOutputs, Scheme::kOutputs, Scheme::kSlots>(dy, tiles, 0, part, false, d, of_d,
+  transform<kSums, Scheme::kOutputs, Scheme::kOutputs, Scheme::kSlots>(dy, scale, tiles, 0, part, false, d, of_d,
                                               [](const Channels* tile, Channels* slots) { Scheme::spread(tile, slots); });
 }
 
 // du (C / 16·kVectors, K, 16·kVectors) for each filter value, `size` numbers from one to the next, of those channels that v has: = or += the products of
 // all rows.
-template <class Scheme, int kVectors>
-AUTODIDACT_KERNEL_AVX512 void accumulate(const float* v, const Rows& of_v, const float* d, const Rows& of_d, bool add, float* du, int64_t size) {
+template <Sums kSums, class Scheme, int kVectors>
+AUTODIDACT_KERNEL_AVX512 void accumulate(float* v, const Rows& of_v, float* d, const Rows& of_d, bool add, float* du, int64_t size) {
   constexpr int kSlots = Scheme::kSlots, kFilters = Scheme::kFilters;
   std::array<bool, kFilters * kFilters> added;
   added.fill(add);
   for (int slot = 0; slot < kSlots * kSlots; ++slot) {
     const int filter = Scheme::filter_of(slot / kSlots) * kFilters + Scheme::filter_of(slot % kSlots);
+    const float *of_slot = v + slot * of_v.slot(), *d_of_slot = d + slot * of_d.slot();
+    float *starts = v + kSlots * kSlots * of_v.slot(), *d_starts = d + kSlots * kSlots * of_d.slot();
+    if constexpr (kSums == Sums::paired) start_channels(of_slot, of_v, starts), start_channels(d_of_slot, of_d, d_starts);
     for (int64_t c = 0; c < of_v.blocks; c += kVectors)
-      add_outer_products<Sums::single, kVectors>(v + slot * of_v.slot(), of_v, d + slot * of_d.slot(), of_d, c, added[filter], du + filter * size, [] {});
+      add_outer_products<kSums, kVectors>(of_slot, of_v, d_of_slot, of_d, c, starts, d_starts, added[filter], du + filter * size, [] {});
     added[filter] = true;
   }
 }
 
-// dw of the filters [begin, end) from the sum of so many du.
+// dw of the filters [begin, end) from the sum of so many du, times `scale`.
 template <class Scheme, int kVectors>
-AUTODIDACT_KERNEL_AVX512 void gather(const float* du, int64_t copies, int64_t filters, int64_t channels, int64_t begin, int64_t end, float* dw) {
+AUTODIDACT_KERNEL_AVX512 void gather(const float* du, int64_t copies, float scale, int64_t filters, int64_t channels, int64_t begin, int64_t end, float* dw) {
   constexpr int kFilters = Scheme::kFilters;
   for (int64_t c = 0; c < channels; c += kBlock)
     for (int64_t k = begin; k < end; ++k) {
@@ -228,16 +270,29 @@ AUTODIDACT_KERNEL_AVX512 void gather(const float* du, int64_t copies, int64_t fi
       }
       along_both<kFilters, 3>(u, w, [](const Channels* value, Channels* tap) { Scheme::gather(value, tap); });
       for (int64_t l = 0; l < kBlock; ++l)
-        for (int i = 0; i < 9; ++i) dw[(k * channels + c + l) * 9 + i] = w[i / 3][i % 3][l];
+        for (int i = 0; i < 9; ++i) dw[(k * channels + c + l) * 9 + i] = w[i / 3][i % 3][l] * scale;
     }
+}
+
+template <class Scheme>
+AUTODIDACT_KERNEL_AVX512 double gain_of_x() {
+  return gain<Scheme::kWindow, Scheme::kSlots>([](const Channels* window, Channels* slots) { Scheme::analyse(window, slots); });
+}
+template <class Scheme>
+AUTODIDACT_KERNEL_AVX512 double gain_of_dy() {
+  return gain<Scheme::kOutputs, Scheme::kSlots>([](const Channels* tile, Channels* slots) { Scheme::spread(tile, slots); });
+}
+template <class T>
+double mean_square(const Planes<const T>& planes, int64_t images) {
+  return channel_products::mean_square(planes.data, images, planes.all, planes.height * planes.width);
 }
 
 // ---- one pass of one convolution -----------------------------------------------------------------------------------
 
 class WinogradPass {
  public:
-  WinogradPass(const Query& query, const ConvolutionGeometry& geometry)
-      : pass_(query.pass), threads_(query.threads), weights_change_(query.weights_change), w_(query.inputs[1]), x_(query.type(query.inputs[0], kBlock)),
+  WinogradPass(const Query& query, const ConvolutionGeometry& geometry, Sums sums)
+      : sums_(sums), pass_(query.pass), threads_(query.threads), weights_change_(query.weights_change), w_(query.inputs[1]), x_(query.type(query.inputs[0], kBlock)),
         y_(query.type(query.outputs[0], kBlock)), geometry_(geometry), groups_(geometry.groups),
         wide_(BlockDiagonal::fill(geometry.groups, query.inputs[1], kBlock)) {
     if (wide_) w_ = wide_->wide, groups_ = wide_->groups;
@@ -255,7 +310,7 @@ class WinogradPass {
   Candidate candidate() const {
     Candidate candidate;
     candidate.id = "winograd";
-    candidate.implementation = strided() ? "own_wino_4x3_s2" : "own_wino_4x3";
+    candidate.implementation = fmt::format("own_wino_4x3{}{}", strided() ? "_s2" : "", sums_ == Sums::paired ? "_pairs" : "");
     candidate.types = {{pass_ == Pass::backward_data ? d_in(0) : in(0), x_}, {pass_ == Pass::forward ? out() : d_out(), y_}};
     candidate.emit = [*this](Emitter& emitter) { emit(emitter); };
     return candidate;
@@ -282,6 +337,12 @@ class WinogradPass {
     if (pass_ == Pass::backward_data && strided()) body(winograd::StridedBack{});
     else if (strided()) body(winograd::Strided{});
     else body(winograd::Dense{});
+  }
+  // Calls body with how sums are made.
+  template <class Body>
+  void with_sums(Body&& body) const {
+    if (sums_ == Sums::paired) body(std::integral_constant<Sums, Sums::paired>{});
+    else body(std::integral_constant<Sums, Sums::single>{});
   }
   template <class Body>
   static void with_vectors(int64_t blocks, Body&& body) {
@@ -318,9 +379,8 @@ class WinogradPass {
   Operand transformed_filters(Emitter& emitter) const {
     const bool back = pass_ == Pass::backward_data;
     const int64_t filters = back ? channels() : this->filters(), channels = back ? this->filters() : this->channels();
-    constexpr int64_t kValues = Scheme::kFilters * Scheme::kFilters;
     const int64_t parts = groups_ * filters / (kVectors * kBlock);
-    const auto bytes = static_cast<std::size_t>(groups_ * filters * channels * kValues) * sizeof(float);
+    const auto bytes = static_cast<std::size_t>(parts * u_part<Scheme, kVectors>(channels)) * sizeof(float);
     const auto kernel = [filters, channels, parts, back, bytes, of_w = w_[1], wide = wide_](Lane& lane, const Arguments& a) {
       if (wide) wide->spread(lane, a.read<float>(0), a.scratch<float>());
       const float* w = wide ? a.scratch<float>() : a.read<float>(0);
@@ -328,7 +388,7 @@ class WinogradPass {
         for (int64_t part = begin; part < end; ++part) {
           const int64_t group = part * kVectors * kBlock / filters, k = part * kVectors * kBlock % filters;
           pack<Scheme, kVectors>({w + group * filters * channels * 9, of_w, back}, k, channels,
-                                 a.write<float>(0) + part * kVectors * kBlock * channels * kValues, bytes >= kPastCaches);
+                                 a.write<float>(0) + part * u_part<Scheme, kVectors>(channels), bytes >= kPastCaches);
         }
       });
     };
@@ -345,16 +405,20 @@ class WinogradPass {
     if (displaced) tiles.before = 1 - tiles.before;
     const Rows of_v{kGroup, from.shape[1] / kBlock / groups_}, of_m{kGroup, kVectors};
     constexpr int64_t kSlots = Scheme::kSlots * Scheme::kSlots;
-    const int64_t v = kSlots * of_v.slot(), per_thread = v + kSlots * of_m.slot();
-    const int64_t u = filters() * channels() * Scheme::kFilters * Scheme::kFilters, parts = (tiles.count() + kRows - 1) / kRows;
+    const int64_t v = kSlots * (of_v.slot() + of_v.starts()), per_thread = v + kSlots * of_m.slot();
+    const int64_t channels_of_v = of_v.blocks * kBlock, u = to.shape[1] / groups_ / (kVectors * kBlock) * u_part<Scheme, kVectors>(channels_of_v), parts = (tiles.count() + kRows - 1) / kRows;
     emitter.task({"", {back ? d_out() : in(0), transformed_filters<Scheme, kVectors>(emitter)}, {back ? d_in(0) : out()},
                   static_cast<std::size_t>(threads_ * per_thread) * sizeof(float), [=, pass = *this](Lane& lane, const Arguments& a) {
                     const auto source = pass.planes(from, a.read<T>(0));
                     const auto target = pass.planes(to, a.write<T>(0));
-                    pass.each_group(lane, parts, [&](int64_t group, int64_t begin, int64_t end, int thread) {
-                      float* memory = a.scratch<float>() + thread * per_thread;
-                      convolve<Scheme, kVectors, T>(source.of_group(group), target.of_group(group), tiles, a.read<float>(1) + group * u, begin * kRows,
-                                                    std::min(end * kRows, tiles.count()), memory, memory + v);
+                    pass.with_sums([&](auto sums) {
+                      float scale = 1;
+                      if (sums == Sums::paired) scale = balance(gain_of_x<Scheme>() * mean_square(source, tiles.images), channel_products::mean_square(a.read<float>(1), 1, 1, u / kBlock));
+                      pass.each_group(lane, parts, [&](int64_t group, int64_t begin, int64_t end, int thread) {
+                        float* memory = a.scratch<float>() + thread * per_thread;
+                        convolve<sums, Scheme, kVectors, T>(source.of_group(group), target.of_group(group), tiles, a.read<float>(1) + group * u, scale,
+                                                            begin * kRows, std::min(end * kRows, tiles.count()), memory, memory + v);
+                      });
                     });
                   }});
   }
@@ -374,12 +438,15 @@ class WinogradPass {
     const int64_t rows = std::min(kGroup, ((count + division.copies - 1) / division.copies + kBlock - 1) / kBlock * kBlock);
     const int64_t most_blocks = std::min(blocks, (blocks + division.sharers - 1) / division.sharers + 1);  // of x, for one thread
     const Rows of_d{rows, filters / kBlock};
-    const int64_t v = kSlots * Rows{rows, most_blocks}.slot(), d = kSlots * of_d.slot(), sums = groups_ * division.copies * du;
+    const Rows of_most{rows, most_blocks};
+    const int64_t v = kSlots * of_most.slot() + of_most.starts(), d = kSlots * of_d.slot() + of_d.starts(), sums = groups_ * division.copies * du;
     const auto kernel = [=, pass = *this](Lane& lane, const Arguments& a) {
       const auto x = pass.planes(pass.x_, a.read<T>(0)), dy = pass.planes(pass.y_, a.read<T>(1));
       float* const memory = a.scratch<float>() + sums;
       float* const dw = pass.wide_ ? memory + pass.threads_ * (v + d) : a.write<float>(0);
-      with_vectors(blocks, [&](auto vectors) {
+      const auto multiply = [&](auto of_sums, auto vectors) {
+        float scale = 1;
+        if (of_sums == Sums::paired) scale = balance(gain_of_dy<Scheme>() * mean_square(dy, tiles.images), gain_of_x<Scheme>() * mean_square(x, tiles.images));
         pass.each_group(lane, of_group, [&](int64_t group, int64_t begin, int64_t end, int thread) {
           float *of_x = memory + thread * (v + d), *of_dy = of_x + v;
           for (int64_t part = begin; part < end; ++part) {
@@ -387,23 +454,25 @@ class WinogradPass {
             const Rows of_v{rows, (share.end - share.begin) * vectors};
             float* sum = a.scratch<float>() + (group * division.copies + division.copy(part)) * du + share.begin * vectors * kBlock * filters;
             for (int64_t first = part_tiles.begin; first < part_tiles.end && of_v.blocks > 0; first += rows) {
-              transform_both<Scheme, T>(x.of_group(group).of_blocks(share.begin * vectors, of_v.blocks), dy.of_group(group), tiles,
+              transform_both<of_sums, Scheme, T>(x.of_group(group).of_blocks(share.begin * vectors, of_v.blocks), dy.of_group(group), scale, tiles,
                                         {first, std::min(rows, part_tiles.end - first), rows}, of_x, of_v, of_dy, of_d);
-              accumulate<Scheme, vectors>(of_x, of_v, of_dy, of_d, first > part_tiles.begin, sum, value);
+              accumulate<of_sums, Scheme, vectors>(of_x, of_v, of_dy, of_d, first > part_tiles.begin, sum, value);
             }
           }
         });
         pass.each_group(lane, filters, [&](int64_t group, int64_t begin, int64_t end, int) {
-          gather<Scheme, vectors>(a.scratch<float>() + group * division.copies * du, division.copies, filters, channels, begin, end,
+          gather<Scheme, vectors>(a.scratch<float>() + group * division.copies * du, division.copies, 1 / scale, filters, channels, begin, end,
                                   dw + group * filters * channels * 9);
         });
-      });
+      };
+      pass.with_sums([&](auto of_sums) { with_vectors(blocks, [&](auto vectors) { multiply(of_sums, vectors); }); });
       if (pass.wide_) pass.wide_->gather(lane, dw, a.write<float>(0));
     };
     const auto bytes = static_cast<std::size_t>(sums + threads_ * (v + d)) * sizeof(float) + (wide_ ? wide_->bytes() : 0);
     emitter.task({"", {in(0), d_out()}, {d_in(1)}, bytes, kernel});
   }
 
+  Sums sums_;
   Pass pass_;
   int64_t threads_;
   bool weights_change_;
@@ -418,8 +487,8 @@ class WinogradPass {
 std::vector<Candidate> winograd_candidates(const Query& query, const ConvolutionGeometry& geometry) {
   if (query.only_direct || !engine::onednn::has_avx512()) return {};
   if (std::find(query.blocks.begin(), query.blocks.end(), kBlock) == query.blocks.end()) return {};
-  const WinogradPass pass(query, geometry);
-  if (!pass.fits()) return {};
-  return {pass.candidate()};
+  const WinogradPass single(query, geometry, Sums::single), paired(query, geometry, Sums::paired);
+  if (!single.fits()) return {};
+  return {single.candidate(), paired.candidate()};
 }
 }  // namespace autodidact::ops

@@ -93,7 +93,7 @@ TEST_CASE("convolution: winograd is the reference but for its rounding") {
 }
 
 TEST_CASE("convolution: our own winograd is the reference but for its rounding, in both strides and in groups, and a window in the wrong place is caught") {
-  const auto ours = [](const char* implementation) {
+  const auto ours = [](const std::string& implementation) {
     std::vector<std::string> lines;
     for (const char* pass : {"forward", "backward_data", "backward_weights"})
       lines.push_back(fmt::format("y\t{}\twinograd\t{}\tnChw16c nChw16c", pass, implementation));
@@ -106,11 +106,13 @@ TEST_CASE("convolution: our own winograd is the reference but for its rounding, 
     layer.direct = true;
     const auto direct = testing::fast_errors(layer);
     layer.direct = false;
-    layer.prefer = ours(stride == 1 ? "own_wino_4x3" : "own_wino_4x3_s2");
-    const auto errors = testing::fast_errors(layer);
-    INFO(x.text(), " stride ", stride, " groups ", groups);
-    CHECK(testing::worst(errors) <= testing::kF32Tolerance);
-    for (const char* name : {"y", "d/x", "d/w"}) CHECK((errors.at(name) != direct.at(name)) == engine::onednn::has_avx512());
+    for (const std::string sums : {"", "_pairs"}) {
+      layer.prefer = ours((stride == 1 ? "own_wino_4x3" : "own_wino_4x3_s2") + sums);
+      const auto errors = testing::fast_errors(layer);
+      INFO(x.text(), " stride ", stride, " groups ", groups, sums);
+      CHECK(testing::worst(errors) <= testing::kF32Tolerance);
+      for (const char* name : {"y", "d/x", "d/w"}) CHECK((errors.at(name) != direct.at(name)) == engine::onednn::has_avx512());
+    }
     if (engine::onednn::has_avx512())
       testing::check_mutants(layer, {}, {"convolution.fast.winograd.y", "convolution.fast.winograd.dx", "convolution.fast.winograd.dw"}, testing::kF32Tolerance);
     if (engine::onednn::has_avx512() && groups > 1 && x[1] / groups < 16)
