@@ -181,28 +181,31 @@ inline void start_channels(const float* slot, const Rows& rows, float* starts) {
   for (int64_t b = 0; b < rows.blocks; ++b) start_columns(slot + b * rows.block(), rows.rows, kBlock, starts + b * kBlock);
 }
 
-// The mean of the squares in a few blocks of planes (N, blocks, pixels, 16), which lie evenly apart.
+// The mean of the absolute values in a few blocks of planes (N, blocks, pixels, 16), which lie evenly apart; in all of them, where those are zeros.
 template <class T>
-inline double mean_square(const T* planes, int64_t images, int64_t blocks, int64_t pixels) {
-  constexpr int64_t kMost = 768;
-  const int64_t all = images * blocks * pixels, some = std::min(all, kMost);
-  Channels sums = {};
-  for (int64_t i = 0; i < some; ++i) {
-    Channels channels;
-    load(planes + part_of(all, i, some).begin * kBlock, channels);
-    sums += channels * channels;
-  }
+inline double mean_size(const T* planes, int64_t images, int64_t blocks, int64_t pixels) {
+  constexpr int64_t kFew = 768;
+  const int64_t all = images * blocks * pixels;
   double sum = 0;
-  for (int64_t l = 0; l < kBlock; ++l) sum += static_cast<double>(sums[l]);
-  return sum / static_cast<double>(some * kBlock);
+  for (const int64_t some : {std::min(all, kFew), all}) {
+    Channels sums = {};
+    for (int64_t i = 0; i < some; ++i) {
+      Channels channels;
+      load(planes + part_of(all, i, some).begin * kBlock, channels);
+      sums += channels < 0 ? -channels : channels;
+    }
+    for (int64_t l = 0; l < kBlock; ++l) sum += static_cast<double>(sums[l]);
+    if (sum != 0) return sum / static_cast<double>(some * kBlock);
+  }
+  return sum;
 }
 
-// The power of two by which x is multiplied to be as large as y, from the means of their squares: pairs add the one to the other, and what is small would
-// lose its last digits. 1 where either is nothing or no number.
-inline float balance(double of_x, double of_y) {
-  const double ratio = of_y / of_x;
+// The power of two by which x is multiplied to be as large as y, from how large they are: pairs add the one to the other, and what is small would lose its
+// last digits. 1 where either is nothing or no number.
+inline float balance(double size_of_x, double size_of_y) {
+  const double ratio = size_of_y / size_of_x;
   if (!(ratio > 0) || std::isinf(ratio) || engine::mutated("channel_products.balance")) return 1;
-  return std::ldexp(1.0F, std::clamp(static_cast<int>(std::lround(std::log2(ratio) / 2)), -100, 100));
+  return std::ldexp(1.0F, std::clamp(static_cast<int>(std::lround(std::log2(ratio))), -100, 100));
 }
 
 // kRows rows of M (rows × 16·kVectors, a block of 16 after the other) = V·U: V has all its channels, U (channels, 16·kVectors). Calls `meanwhile` for

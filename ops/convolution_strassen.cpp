@@ -44,8 +44,8 @@ struct Matrix {
   int64_t block() const { return height * width * kBlock; }  // from a row of one to the same of the next
   int64_t half() const { return blocks / 2 * block(); }
 };
-double mean_square(const Matrix<const float>& matrix) {
-  return channel_products::mean_square(matrix.data, matrix.rows / (matrix.high * matrix.wide), matrix.blocks, matrix.height * matrix.width);
+double mean_size(const Matrix<const float>& matrix) {
+  return channel_products::mean_size(matrix.data, matrix.rows / (matrix.high * matrix.wide), matrix.blocks, matrix.height * matrix.width);
 }
 
 // Walks from row to row.
@@ -419,7 +419,7 @@ class StrassenPass {
                     if (lost) --source.rows;
                     const Matrix<float> target = back ? pass.matrix_of_x(a.write<float>(0)) : pass.matrix_of_y(a.write<float>(0));
                     // The first factor of U is a quarter of W.
-                    const float scale = paired ? balance(mean_square(source), channel_products::mean_square(a.read<float>(1), 1, 1, source.blocks / 2 * kColumns)) : 1.0F;
+                    const float scale = paired ? balance(mean_size(source), channel_products::mean_size(a.read<float>(1), 1, 1, source.blocks / 2 * kColumns)) : 1.0F;
                     lane.parallel((target.rows + 2 * kHalfGroup - 1) / (2 * kHalfGroup), [&](int64_t begin, int64_t end, int thread) {
                       multiplied(source, target, a.read<float>(1), scale, begin, end, a.scratch<float>() + thread * per_thread);
                     });
@@ -438,7 +438,7 @@ class StrassenPass {
       Matrix<const float> x = pass.matrix_of_x(a.read<float>(0));
       const Matrix<const float> dy = pass.matrix_of_y(a.read<float>(1));
       if (lost) --x.rows;
-      const float scale = pass.sums_ == Sums::paired ? balance(mean_square(dy), mean_square(x)) : 1.0F;
+      const float scale = pass.sums_ == Sums::paired ? balance(mean_size(dy), mean_size(x)) : 1.0F;
       float *sums = a.scratch<float>(), *memory = sums + division.copies * du;
       lane.parallel(division.copies * division.sharers, [&](int64_t begin, int64_t end, int thread) {
         for (int64_t i = begin; i < end; ++i) {

@@ -60,6 +60,14 @@ ValueId node_of(Shape x, Shape w, ConvolutionGeometry geometry = {}) {
                        {graph.input("x", x, Role::activation), graph.parameter("w", w)});
 }
 
+// What a layer prefers, to be computed by this implementation of ours in all passes.
+std::vector<std::string> ours(const std::string& implementation) {
+  std::vector<std::string> lines;
+  for (const char* pass : {"forward", "backward_data", "backward_weights"})
+    lines.push_back(fmt::format("y\t{}\twinograd\t{}\tnChw16c nChw16c", pass, implementation));
+  return lines;
+}
+
 double dot(const std::vector<double>& a, const std::vector<double>& b) {
   double sum = 0;
   for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
@@ -93,13 +101,7 @@ TEST_CASE("convolution: winograd is the reference but for its rounding") {
 }
 
 TEST_CASE("convolution: our own winograd is the reference but for its rounding, in both strides and in groups, and a window in the wrong place is caught") {
-  const auto ours = [](const std::string& implementation) {
-    std::vector<std::string> lines;
-    for (const char* pass : {"forward", "backward_data", "backward_weights"})
-      lines.push_back(fmt::format("y\t{}\twinograd\t{}\tnChw16c nChw16c", pass, implementation));
-    return lines;
-  };
-  const auto check = [&](const Shape& x, std::int64_t filters, std::int64_t stride, std::int64_t groups = 1) {
+  const auto check = [](const Shape& x, std::int64_t filters, std::int64_t stride, std::int64_t groups = 1) {
     auto layer = convolution(x, {filters, x[1] / groups, 3, 3}, {groups, stride, stride, 1, 1});
     layer.blocks = {16};
     layer.threads = kThreads;
@@ -131,11 +133,12 @@ TEST_CASE("convolution: our own winograd is the reference but for its rounding, 
   check({2, 32, 8, 7}, 32, 2, 4);
 
   // So many weights that the threads share the sums of their gradient, and more tiles than they take at a time.
-  if (engine::onednn::has_avx512()) {
+  for (const std::string sums : {"", "_pairs"}) {
+    if (!engine::onednn::has_avx512()) break;
     auto layer = convolution({9, 288, 6, 7}, {288, 288, 3, 3}, {.pad_h = 1, .pad_w = 1});
     layer.blocks = {16};
     layer.threads = kThreads;
-    layer.prefer = ours("own_wino_4x3");
+    layer.prefer = ours("own_wino_4x3" + sums);
     CHECK(testing::worst(testing::fast_errors(layer)) <= testing::kF32Tolerance);
     testing::check_mutants(layer, {}, {"convolution.fast.winograd.dw"}, testing::kF32Tolerance);
   }
@@ -182,21 +185,27 @@ TEST_CASE("convolution: a product by Strassen is the reference, and a lost row i
 }
 
 TEST_CASE("convolution: sums in pairs bear factors of any size, and need them to be made equal") {
-  const auto normal = [](std::size_t count, double size) {
+  const auto normal = [](std::int64_t count, double size) {
     engine::Random generator(3, engine::Purpose::probe);
-    std::vector<double> numbers(count);
+    std::vector<double> numbers(static_cast<std::size_t>(count));
     for (double& number : numbers) number = static_cast<float>(size * generator.normal());
     return numbers;
   };
-  for (const double size_of_x : {1e3, 1e-4}) {
-    auto layer = convolution({2, 128, 8, 8}, {64, 128, 1, 1}, {});
-    layer.blocks = {16};
-    layer.prefer = {"strassen_pairs"};
-    layer.values["x"] = normal(2 * 128 * 64, size_of_x);
-    layer.values["w"] = normal(64 * 128, 1 / size_of_x);
-    CHECK(testing::worst(testing::fast_errors(layer)) <= testing::kF32Tolerance);
-    if (engine::onednn::has_avx512()) testing::check_mutants(layer, {}, {"channel_products.balance"}, testing::kF32Tolerance);
-  }
+  const auto check = [&](const Shape& x, const Shape& w, ConvolutionGeometry geometry, const std::vector<std::string>& prefer) {
+    for (const double size_of_x : {1e4, 1e-3}) {
+      auto layer = convolution(x, w, geometry);
+      layer.blocks = {16};
+      layer.prefer = prefer;
+      layer.values["x"] = normal(x.count(), size_of_x);
+      layer.values["w"] = normal(w.count(), 1 / size_of_x);
+      INFO(x.text(), w.text(), " sizes ", size_of_x, " and ", 1 / size_of_x);
+      CHECK(testing::worst(testing::fast_errors(layer)) <= testing::kF32Tolerance);
+      if (engine::onednn::has_avx512()) testing::check_mutants(layer, {}, {"channel_products.balance"}, testing::kF32Tolerance);
+    }
+  };
+  check({2, 128, 8, 8}, {64, 128, 1, 1}, {}, {"strassen_pairs"});
+  check({2, 64, 12, 12}, {32, 64, 3, 3}, {.pad_h = 1, .pad_w = 1}, ours("own_wino_4x3_pairs"));
+  check({2, 64, 16, 16}, {32, 64, 3, 3}, {.stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1}, ours("own_wino_4x3_s2_pairs"));
 }
 
 TEST_CASE("convolution: wide groups of narrow ones are the reference, and a filter in the wrong place is caught") {
