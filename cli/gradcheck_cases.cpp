@@ -82,9 +82,9 @@ void add_convolution(Catalogue& catalogue, const std::string& text, const Shape&
   one.fast = kWinograd;
 }
 
-void add_own_winograd(Catalogue& catalogue, std::int64_t stride) {
-  const std::string name = stride == 1 ? "own_wino_4x3" : "own_wino_4x3_s2";
-  add_convolution(catalogue, fmt::format("3x3 stride {}, our Winograd where there is AVX-512", stride), {2, 32, 8, 8}, {32, 32, 3, 3},
+void add_own_winograd(Catalogue& catalogue, std::int64_t stride, bool pairs) {
+  const std::string name = fmt::format("own_wino_4x3{}{}", stride == 1 ? "" : "_s2", pairs ? "_pairs" : "");
+  add_convolution(catalogue, fmt::format("3x3 stride {}, our Winograd{} where there is AVX-512", stride, pairs ? " in pairs" : ""), {2, 32, 8, 8}, {32, 32, 3, 3},
                   {1, stride, stride, 1, 1}, true);
   std::vector<std::string>& prefer = catalogue.cases.back().check.prefer;
   prefer.clear();
@@ -98,7 +98,8 @@ void add_convolutions(Catalogue& catalogue) {
   add_convolution(catalogue, "3x3 of an image", {2, 3, 9, 9}, {16, 3, 3, 3}, {.pad_h = 1, .pad_w = 1});
   add_convolution(catalogue, "3x3, Winograd where the library has it", {2, 32, 8, 8}, {32, 32, 3, 3},
                   {.pad_h = 1, .pad_w = 1}, true);
-  for (const std::int64_t stride : {1, 2}) add_own_winograd(catalogue, stride);
+  for (const std::int64_t stride : {1, 2})
+    for (const bool pairs : {false, true}) add_own_winograd(catalogue, stride, pairs);
   add_convolution(catalogue, "3x3 stride 2", planes, {20, 24, 3, 3},
                   {.stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1});
   add_convolution(catalogue, "3x3 dilation 2", planes, {16, 24, 3, 3},
@@ -107,12 +108,13 @@ void add_convolutions(Catalogue& catalogue) {
   add_convolution(catalogue, "3x3 depthwise stride 2", planes, {24, 1, 3, 3},
                   {.groups = 24, .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1});
   add_convolution(catalogue, "1x1", planes, {40, 24, 1, 1}, {});
-  for (const std::int64_t stride : {1, 2}) {
-    add_convolution(catalogue, fmt::format("1x1 stride {}, Strassen's where there is AVX-512", stride), {2, 64, 8, 8}, {64, 64, 1, 1},
-                    {.stride_h = stride, .stride_w = stride}, true);
-    catalogue.cases.back().check.prefer = {"strassen"};
-    catalogue.cases.back().fast = kStrassen;
-  }
+  for (const std::int64_t stride : {1, 2})
+    for (const bool pairs : {false, true}) {
+      add_convolution(catalogue, fmt::format("1x1 stride {}, Strassen's{} where there is AVX-512", stride, pairs ? " in pairs" : ""), {2, 64, 8, 8}, {64, 64, 1, 1},
+                      {.stride_h = stride, .stride_w = stride}, true);
+      catalogue.cases.back().check.prefer = {pairs ? "strassen_pairs" : "strassen"};
+      catalogue.cases.back().fast = kStrassen;
+    }
   add_convolution(catalogue, "1x1 stride 2", planes, {40, 24, 1, 1}, {.stride_h = 2, .stride_w = 2});
   add_convolution(catalogue, "7x7 stride 2", {2, 3, 13, 13}, {16, 3, 7, 7},
                   {.stride_h = 2, .stride_w = 2, .pad_h = 3, .pad_w = 3});

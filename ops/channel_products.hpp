@@ -14,8 +14,7 @@ namespace autodidact::ops::channel_products {
 using std::int64_t;
 
 constexpr int64_t kBlock = 16;  // channels
-constexpr int64_t kRows = 8;    // whose products are summed side by side
-constexpr int64_t kTogether = 8;  // filters, likewise
+constexpr int64_t kRows = 8;    // whose products are summed side by side; or filters
 
 // What is as large as the caches goes past them: a line need not be read before it is written.
 constexpr std::size_t kPastCaches = 8 << 20;
@@ -102,22 +101,36 @@ inline Division divide(int64_t threads, int64_t rows, Fits&& fits) {
   return {copies, threads / copies};
 }
 
-// How products are summed: one multiplication for each, or in pairs, one for two (Winograd 1968, "A New Algorithm for Inner Product", IEEE Transactions on
-// Computers C-17):
+// How the terms of a sum are multiplied: each by itself (`single`), or two by one multiplication (`paired`):
 //
 //     x1·y1 + x2·y2 = (x1 + y2)·(x2 + y1) − x1·x2 − y1·y2
 //
-// where x1·x2 is summed once for each x, y1·y2 once for each y, and sums start from what is subtracted. That is two additions more, and a CPU that adds beside
-// multiplying (Zen 4: one vector of 64 bytes each in a cycle) has them for nothing. Of three terms the first two are such a pair, and the third is summed by
-// itself, as is the last of the kBlock: 11 multiplications and 10 additions where there are 16 multiplications. What is added to each other should be of one
-// size: see `balance`.
+// Source    Winograd 1968, "A New Algorithm for Inner Product", IEEE Transactions on Computers C-17; rounding: Higham 2002, "Accuracy and Stability of Numerical
+//           Algorithms", §23.2.
+//
+// x1·x2 is the same for every y that this x meets, y1·y2 for every x: they are summed once, and the sums of all products start from what is subtracted. What remains
+// are two additions for a multiplication. A CPU with units that add beside those that multiply does both at once: Zen 4 one vector of 64 bytes of each in a cycle.
+// A CPU without is slower so, which the choice by measured time finds. Of three terms the first two are a pair and the third is by itself, as is the last of kBlock:
+// 11 multiplications and 10 additions where there are 16 multiplications.
+//
+// Errors are relative to (|x| + |y|)², not to |x|·|y|, so x and y must be of one size: x is multiplied by a power of two, see `balance`.
 enum class Sums { single, paired };
-constexpr int kPairs = 5, kPairStep = 3;
+constexpr int kPairs = 5, kPairStep = 3;  // of kBlock terms, and from one pair to the next
 
-// All 16 numbers are *from. As integers: for floats GCC takes an instruction that keeps a unit of arithmetic from its work.
+// All 16 numbers are *from. As integers: vpbroadcastd needs nothing but a load, while for vbroadcastss, which is what floats get, Zen 4 takes a unit of arithmetic.
 inline void broadcast(const float* from, Channels& to) {
   using Word = std::uint32_t __attribute__((may_alias));
   to = reinterpret_cast<Channels>(Words{} + *reinterpret_cast<const Word*>(from));
+}
+
+// body(0), body(1), … with constants: what is indexed by them stays in registers throughout.
+template <int kCount, class Body>
+inline void unrolled(Body&& body) {
+  [&]<int... kIndex>(std::integer_sequence<int, kIndex...>) { (body(std::integral_constant<int, kIndex>{}), ...); }(std::make_integer_sequence<int, kCount>{});
+}
+template <int kVectors, class Body>
+inline void each_sum(Body&& body) {
+  unrolled<kRows>([&](auto t) { unrolled<kVectors>([&](auto q) { body(t, q); }); });
 }
 
 // sums[t][q] += the kBlock terms x(t)·y(q): x at kRowStep for each t and kTermStep for each term, a vector of y at vector_step for each q and term_step for
@@ -126,12 +139,12 @@ template <Sums kSums, int64_t kRowStep, int64_t kTermStep, int kVectors>
 inline void add_block(Channels (&sums)[kRows][kVectors], const float* x, const float* y, int64_t vector_step, int64_t term_step) {
   const auto single = [&](int64_t term) {
     Channels y1[kVectors];
-    for (int q = 0; q < kVectors; ++q) load(y + q * vector_step + term * term_step, y1[q]);
-    for (int64_t t = 0; t < kRows; ++t) {
+    unrolled<kVectors>([&](auto q) { load(y + q * vector_step + term * term_step, y1[q]); });
+    unrolled<kRows>([&](auto t) {
       Channels x1;
       broadcast(x + t * kRowStep + term * kTermStep, x1);
-      for (int q = 0; q < kVectors; ++q) sums[t][q] += x1 * y1[q];
-    }
+      unrolled<kVectors>([&](auto q) { sums[t][q] += x1 * y1[q]; });
+    });
   };
   if constexpr (kSums == Sums::single) {
     for (int64_t term = 0; term < kBlock; ++term) single(term);
@@ -139,13 +152,16 @@ inline void add_block(Channels (&sums)[kRows][kVectors], const float* x, const f
     // Single terms between the pairs: either alone would leave units without work.
     for (int64_t term = 0; term < kPairs * kPairStep; term += kPairStep) {
       Channels y1[kVectors], y2[kVectors];
-      for (int q = 0; q < kVectors; ++q) load(y + q * vector_step + term * term_step, y1[q]), load(y + q * vector_step + (term + 1) * term_step, y2[q]);
-      for (int64_t t = 0; t < kRows; ++t) {
+      unrolled<kVectors>([&](auto q) {
+        load(y + q * vector_step + term * term_step, y1[q]);
+        load(y + q * vector_step + (term + 1) * term_step, y2[q]);
+      });
+      unrolled<kRows>([&](auto t) {
         Channels x1, x2;
         broadcast(x + t * kRowStep + term * kTermStep, x1);
         broadcast(x + t * kRowStep + (term + 1) * kTermStep, x2);
-        for (int q = 0; q < kVectors; ++q) sums[t][q] += (x1 + y2[q]) * (x2 + y1[q]);
-      }
+        unrolled<kVectors>([&](auto q) { sums[t][q] += (x1 + y2[q]) * (x2 + y1[q]); });
+      });
       single(term + 2);
     }
     single(kBlock - 1);
@@ -214,41 +230,37 @@ template <Sums kSums, int kVectors, class Meanwhile>
 inline void multiply_rows(const float* v, const Rows& of_v, const float* u, const float* starts_of_v, const float* starts_of_u, float* m, Meanwhile&& meanwhile) {
   Channels sums[kRows][kVectors] = {};
   if constexpr (kSums == Sums::paired)
-    for (int64_t t = 0; t < kRows; ++t)
-      for (int q = 0; q < kVectors; ++q) sums[t][q] = starts_of_v[t] + *reinterpret_cast<const Channels*>(starts_of_u + q * kBlock);
+    each_sum<kVectors>([&](auto t, auto q) { sums[t][q] = starts_of_v[t] + *reinterpret_cast<const Channels*>(starts_of_u + q * kBlock); });
   for (int64_t block = 0; block < of_v.blocks; ++block, v += of_v.block(), u += kBlock * kVectors * kBlock) {
     meanwhile();
     add_block<kSums, kBlock, 1>(sums, v, u, kBlock, kVectors * kBlock);
   }
-  for (int64_t t = 0; t < kRows; ++t)
-    for (int q = 0; q < kVectors; ++q) store(sums[t][q], m + (q * of_v.rows + t) * kBlock);
+  each_sum<kVectors>([&](auto t, auto q) { store(sums[t][q], m + (q * of_v.rows + t) * kBlock); });
 }
 
 // du (C / 16·kVectors, K, 16·kVectors), of those channels of v that begin with block c: = or += Σ over rows, a multiple of kBlock, of d (rows, K)ᵀ·v (rows, C).
-// Calls `meanwhile` for each kBlock rows of each kTogether filters. Where sums are paired, those of v's and of d's channels are what they start from.
+// Calls `meanwhile` for each kBlock rows of each kRows filters. Where sums are paired, those of v's and of d's channels are what they start from.
 template <Sums kSums, int kVectors, class Meanwhile>
 inline void add_outer_products(const float* v, const Rows& of_v, const float* d, const Rows& of_d, int64_t c, const float* starts_of_v, const float* starts_of_d,
                                bool add, float* du, Meanwhile&& meanwhile) {
-  static_assert(kTogether == kRows);
-  constexpr int64_t kTile = kTogether * kVectors;  // vectors of du
+  constexpr int64_t kTile = kRows * kVectors;  // vectors of du
   v += c * of_v.block();
   du += c * of_d.blocks * kBlock * kBlock;
-  for (int64_t k = 0; k < of_d.blocks * kBlock; k += kTogether, du += kTile * kBlock) {
+  for (int64_t k = 0; k < of_d.blocks * kBlock; k += kRows, du += kTile * kBlock) {
     const float* from_d = d + k / kBlock * of_d.block() + k % kBlock;
-    Channels sums[kTogether][kVectors] = {};
+    Channels sums[kRows][kVectors] = {};
     if (add)
-      for (int64_t i = 0; i < kTile; ++i) {
-        load(du + i * kBlock, sums[i / kVectors][i % kVectors]);
-        __builtin_prefetch(du + (kTile + i) * kBlock);
-      }
+      each_sum<kVectors>([&](auto i, auto q) {
+        load(du + (i * kVectors + q) * kBlock, sums[i][q]);
+        __builtin_prefetch(du + (kTile + i * kVectors + q) * kBlock);
+      });
     if constexpr (kSums == Sums::paired)
-      for (int64_t i = 0; i < kTogether; ++i)
-        for (int q = 0; q < kVectors; ++q) sums[i][q] += starts_of_d[k + i] + *reinterpret_cast<const Channels*>(starts_of_v + (c + q) * kBlock);
+      each_sum<kVectors>([&](auto i, auto q) { sums[i][q] += starts_of_d[k + i] + *reinterpret_cast<const Channels*>(starts_of_v + (c + q) * kBlock); });
     for (int64_t t = 0; t < of_v.rows; t += kBlock) {
       meanwhile();
       add_block<kSums, 1, kBlock>(sums, from_d + t * kBlock, v + t * kBlock, of_v.block(), kBlock);
     }
-    for (int64_t i = 0; i < kTile; ++i) store(sums[i / kVectors][i % kVectors], du + i * kBlock);
+    each_sum<kVectors>([&](auto i, auto q) { store(sums[i][q], du + (i * kVectors + q) * kBlock); });
   }
 }
 }  // namespace autodidact::ops::channel_products

@@ -320,7 +320,7 @@ AUTODIDACT_KERNEL_AVX512 void accumulate(const Matrix<const float>& x, const Mat
   Factors<right, kGradientHalfGroup> right_factors(x, 1, share.first_block, of_x.blocks, memory);
   Factors<left_transposed, kGradientHalfGroup> left_factors(dy, scale, 0, of_dy.blocks, memory + right_factors.size(of_x.blocks));
   const int64_t size = x.blocks / 2 * kBlock * of_dy.blocks * kBlock;
-  const int64_t calls = kSlots * of_x.blocks / kVectors * of_dy.blocks * kBlock / kTogether * kGradientHalfGroup / kBlock;
+  const int64_t calls = kSlots * of_x.blocks / kVectors * of_dy.blocks * kBlock / kRows * kGradientHalfGroup / kBlock;
   right_factors.begin(share.begin * kStep, 1);
   left_factors.begin(share.begin * kStep, 1);
   for (int64_t first = share.begin * kStep; first < share.end * kStep; first += kStep) {

@@ -13,6 +13,9 @@
 // Channels are halved as a whole; of pixels, each group of neighbours has two halves, so the sums are made and used in the cache: those of the next group, and
 // what memory has to bring for them, between the products of this one. For dW all groups add to the same seven products, from which the gradient is made at
 // the end. One level: an eighth of the products is spared, at about twice the rounding error. In f32 and blocks of 16 channels only.
+//
+// Each of the seven is summed term by term, or in pairs (ops/channel_products.hpp): two candidates. X is then multiplied by a power of two on the way, that makes
+// it as large as W, and Y by its inverse; for dW, dY, to be as large as X.
 #pragma once
 #include <vector>
 
@@ -21,6 +24,6 @@
 
 namespace autodidact::ops {
 
-// The candidate of this pass where it fits the problem, the CPU and the query's blocks; else none.
+// The candidates of this pass where it fits the problem, the CPU and the query's blocks; else none.
 std::vector<engine::Candidate> strassen_candidates(const engine::Query& query, const ConvolutionGeometry& geometry);
 }  // namespace autodidact::ops
