@@ -105,19 +105,19 @@ inline Division divide(int64_t threads, int64_t rows, Fits&& fits) {
 //
 //     x1·y1 + x2·y2 = (x1 + y2)·(x2 + y1) − x1·x2 − y1·y2
 //
-// Source    Winograd 1968, "A New Algorithm for Inner Product", IEEE Transactions on Computers C-17; rounding: Higham 2002, "Accuracy and Stability of Numerical
-//           Algorithms", §23.2.
+// Source    Winograd 1968, "A New Algorithm for Inner Product", IEEE Transactions on Computers C-17; rounding: Higham 2002, "Accuracy and
+//           Stability of Numerical Algorithms", §23.2.
 //
-// x1·x2 is the same for every y that this x meets, y1·y2 for every x: they are summed once, and the sums of all products start from what is subtracted. What remains
-// are two additions for a multiplication. A CPU with units that add beside those that multiply does both at once: Zen 4 one vector of 64 bytes of each in a cycle.
-// A CPU without is slower so, which the choice by measured time finds. Of three terms the first two are a pair and the third is by itself, as is the last of kBlock:
-// 11 multiplications and 10 additions where there are 16 multiplications.
+// x1·x2 is the same for every y that this x meets, y1·y2 for every x: they are summed once, and the sums of all products start from what is
+// subtracted. What remains are two additions for a multiplication. A CPU with units that add beside those that multiply does both at once: Zen 4
+// one vector of 64 bytes of each in a cycle. A CPU without is slower so, which the choice by measured time finds. Of three terms the first two are
+// a pair and the third is by itself, as is the last of kBlock: 11 multiplications and 10 additions where there are 16 multiplications.
 //
 // Errors are relative to (|x| + |y|)², not to |x|·|y|, so x and y must be of one size: x is multiplied by a power of two, see `balance`.
 enum class Sums { single, paired };
 constexpr int kPairs = 5, kPairStep = 3;  // of kBlock terms, and from one pair to the next
 
-// All 16 numbers are *from. As integers: vpbroadcastd needs nothing but a load, while for vbroadcastss, which is what floats get, Zen 4 takes a unit of arithmetic.
+// All 16 numbers are *from. As integers: vpbroadcastd is nothing but a load; vbroadcastss, which floats get, takes Zen 4 a unit of arithmetic.
 inline void broadcast(const float* from, Channels& to) {
   using Word = std::uint32_t __attribute__((may_alias));
   to = reinterpret_cast<Channels>(Words{} + *reinterpret_cast<const Word*>(from));
@@ -171,9 +171,10 @@ inline void add_block(Channels (&sums)[kRows][kVectors], const float* x, const f
 // What sums start from: −Σ of the products of pairs. Of kRows rows, over all channels.
 inline void start_rows(const float* v, const Rows& of_v, float* starts) {
   using Unaligned = float __attribute__((vector_size(64), aligned(4), may_alias));
-  Channels sums[kRows] = {};
+  Channels sums[kRows] = {};  // in lane l, channel l times the next
   for (int64_t block = 0; block < of_v.blocks; ++block, v += of_v.block())
-    for (int64_t t = 0; t < kRows; ++t) sums[t] += *reinterpret_cast<const Channels*>(v + t * kBlock) * *reinterpret_cast<const Unaligned*>(v + t * kBlock + 1);
+    for (int64_t t = 0; t < kRows; ++t)
+      sums[t] += *reinterpret_cast<const Channels*>(v + t * kBlock) * *reinterpret_cast<const Unaligned*>(v + t * kBlock + 1);
   for (int64_t t = 0; t < kRows; ++t) {
     starts[t] = 0;
     for (int pair = 0; pair < kPairs; ++pair) starts[t] -= sums[t][pair * kPairStep];
@@ -197,31 +198,33 @@ inline void start_channels(const float* slot, const Rows& rows, float* starts) {
   for (int64_t b = 0; b < rows.blocks; ++b) start_columns(slot + b * rows.block(), rows.rows, kBlock, starts + b * kBlock);
 }
 
-// The mean of the absolute values in a few blocks of planes (N, blocks, pixels, 16), which lie evenly apart; in all of them, where those are zeros.
+// The mean square of a few blocks of planes (N, blocks, pixels, 16), which lie evenly apart; of all, where those few are zeros.
 template <class T>
-inline double mean_size(const T* planes, int64_t images, int64_t blocks, int64_t pixels) {
+inline double mean_square(const T* planes, int64_t images, int64_t blocks, int64_t pixels) {
+  using Doubles = double __attribute__((vector_size(128)));
   constexpr int64_t kFew = 768;
   const int64_t all = images * blocks * pixels;
   double sum = 0;
   for (const int64_t some : {std::min(all, kFew), all}) {
-    Channels sums = {};
+    Doubles sums = {};
     for (int64_t i = 0; i < some; ++i) {
       Channels channels;
       load(planes + part_of(all, i, some).begin * kBlock, channels);
-      sums += channels < 0 ? -channels : channels;
+      const Doubles exact = __builtin_convertvector(channels, Doubles);
+      sums += exact * exact;
     }
-    for (int64_t l = 0; l < kBlock; ++l) sum += static_cast<double>(sums[l]);
+    for (int64_t l = 0; l < kBlock; ++l) sum += sums[l];
     if (sum != 0) return sum / static_cast<double>(some * kBlock);
   }
   return sum;
 }
 
-// The power of two by which x is multiplied to be as large as y, from how large they are: pairs add the one to the other, and what is small would lose its
-// last digits. 1 where either is nothing or no number.
-inline float balance(double size_of_x, double size_of_y) {
-  const double ratio = size_of_y / size_of_x;
+// The power of two by which x is multiplied to be as large as y, from their mean squares: pairs add the one to the other, and what is small would lose its last
+// digits. 1 where either is nothing or no number.
+inline float balance(double square_of_x, double square_of_y) {
+  const double ratio = square_of_y / square_of_x;
   if (!(ratio > 0) || std::isinf(ratio) || engine::mutated("channel_products.balance")) return 1;
-  return std::ldexp(1.0F, std::clamp(static_cast<int>(std::lround(std::log2(ratio))), -100, 100));
+  return std::ldexp(1.0F, std::clamp(static_cast<int>(std::lround(std::log2(ratio) / 2)), -100, 100));
 }
 
 // kRows rows of M (rows × 16·kVectors, a block of 16 after the other) = V·U: V has all its channels, U (channels, 16·kVectors). Calls `meanwhile` for
@@ -238,8 +241,9 @@ inline void multiply_rows(const float* v, const Rows& of_v, const float* u, cons
   each_sum<kVectors>([&](auto t, auto q) { store(sums[t][q], m + (q * of_v.rows + t) * kBlock); });
 }
 
-// du (C / 16·kVectors, K, 16·kVectors), of those channels of v that begin with block c: = or += Σ over rows, a multiple of kBlock, of d (rows, K)ᵀ·v (rows, C).
-// Calls `meanwhile` for each kBlock rows of each kRows filters. Where sums are paired, those of v's and of d's channels are what they start from.
+// du (C / 16·kVectors, K, 16·kVectors), of those channels of v that begin with block c: = or += Σ over rows, a multiple of kBlock, of
+// d (rows, K)ᵀ·v (rows, C). Calls `meanwhile` for each kBlock rows of each kRows filters. Where sums are paired, those of v's and of d's channels
+// are what they start from.
 template <Sums kSums, int kVectors, class Meanwhile>
 inline void add_outer_products(const float* v, const Rows& of_v, const float* d, const Rows& of_d, int64_t c, const float* starts_of_v, const float* starts_of_d,
                                bool add, float* du, Meanwhile&& meanwhile) {

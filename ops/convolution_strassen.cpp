@@ -43,9 +43,10 @@ struct Matrix {
   int64_t blocks, height, width, stride;
   int64_t block() const { return height * width * kBlock; }  // from a row of one to the same of the next
   int64_t half() const { return blocks / 2 * block(); }
+  int64_t images() const { return rows / (high * wide); }
 };
-double mean_size(const Matrix<const float>& matrix) {
-  return channel_products::mean_size(matrix.data, matrix.rows / (matrix.high * matrix.wide), matrix.blocks, matrix.height * matrix.width);
+double mean_square(const Matrix<const float>& matrix) {
+  return channel_products::mean_square(matrix.data, matrix.images(), matrix.blocks, matrix.height * matrix.width);
 }
 
 // Walks from row to row.
@@ -163,7 +164,7 @@ class Results {
  public:
   // Times `scale`.
   Results(const Matrix<float>& matrix, float scale, float* memory)
-      : matrix_(matrix), scale_(scale), past_caches_(static_cast<std::size_t>(matrix.rows / (matrix.high * matrix.wide) * matrix.blocks * matrix.block()) * sizeof(float) >= kPastCaches),
+      : matrix_(matrix), scale_(scale), past_caches_(static_cast<std::size_t>(matrix.images() * matrix.blocks * matrix.block()) * sizeof(float) >= kPastCaches),
         gap_(mutated("convolution.fast.strassen.gaps") ? 1.0F : 0.0F), made_(memory), next_(memory + size() / 2) {}
 
   static constexpr Rows kProducts{kHalfGroup, kVectors};
@@ -237,9 +238,13 @@ class Results {
 constexpr int64_t u_slot(int64_t channels) { return (channels + 1) * kColumns; }
 constexpr int64_t u_part(int64_t channels) { return kSlots * u_slot(channels); }
 
+// The first slot is a quarter of W.
+double mean_square_of_w(const float* u, int64_t channels) { return channel_products::mean_square(u, 1, 1, channels * kVectors); }
+
 // Groups [begin, end) of Y = X·Wᵀ, with X times `scale` on the way. U is W as pack_filters makes it.
 template <Sums kSums, bool kGaps>
-AUTODIDACT_KERNEL_AVX512 void multiply(const Matrix<const float>& from, const Matrix<float>& to, const float* u, float scale, int64_t begin, int64_t end, float* memory) {
+AUTODIDACT_KERNEL_AVX512 void multiply(const Matrix<const float>& from, const Matrix<float>& to, const float* u, float scale, int64_t begin, int64_t end,
+                                       float* memory) {
   const Rows half{kHalfGroup, from.blocks / 2};
   const int64_t channels = half.blocks * kBlock, columns = to.blocks / 2, calls = kSlots * (kHalfGroup / kRows) * half.blocks;
   Factors<left, kHalfGroup> factors(from, scale, 0, half.blocks, memory);
@@ -314,7 +319,8 @@ struct Share {
 
 // Adds its products, with dY times `scale`, to du (kSlots, C / 2·kColumns, K / 2, kColumns).
 template <Sums kSums>
-AUTODIDACT_KERNEL_AVX512 void accumulate(const Matrix<const float>& x, const Matrix<const float>& dy, float scale, const Share& share, float* du, float* memory) {
+AUTODIDACT_KERNEL_AVX512 void accumulate(const Matrix<const float>& x, const Matrix<const float>& dy, float scale, const Share& share, float* du,
+                                         float* memory) {
   constexpr int64_t kStep = 2 * kGradientHalfGroup;
   const Rows of_x{kGradientHalfGroup, share.last_block - share.first_block}, of_dy{kGradientHalfGroup, dy.blocks / 2};
   Factors<right, kGradientHalfGroup> right_factors(x, 1, share.first_block, of_x.blocks, memory);
@@ -330,13 +336,15 @@ AUTODIDACT_KERNEL_AVX512 void accumulate(const Matrix<const float>& x, const Mat
     right_factors.begin(next, calls);
     left_factors.begin(next, calls);
     for (int64_t slot = 0; slot < kSlots; ++slot) {
-      if constexpr (kSums == Sums::paired) start_channels(right_factors.slot(slot), of_x, right_factors.starts(slot)), start_channels(left_factors.slot(slot), of_dy, left_factors.starts(slot));
+      const float *v = right_factors.slot(slot), *d = left_factors.slot(slot);
+      float *starts_of_v = right_factors.starts(slot), *starts_of_d = left_factors.starts(slot);
+      if constexpr (kSums == Sums::paired) start_channels(v, of_x, starts_of_v), start_channels(d, of_dy, starts_of_d);
       for (int64_t c = 0; c < of_x.blocks; c += kVectors)
-        add_outer_products<kSums, kVectors>(right_factors.slot(slot), of_x, left_factors.slot(slot), of_dy, c, right_factors.starts(slot), left_factors.starts(slot), true,
-                                     du + slot * size + share.first_block * kBlock * of_dy.blocks * kBlock, [&] {
-                                       right_factors.go_on();
-                                       left_factors.go_on();
-                                     });
+        add_outer_products<kSums, kVectors>(v, of_x, d, of_dy, c, starts_of_v, starts_of_d, true,
+                                            du + slot * size + share.first_block * kBlock * of_dy.blocks * kBlock, [&] {
+                                              right_factors.go_on();
+                                              left_factors.go_on();
+                                            });
     }
   }
 }
@@ -418,8 +426,8 @@ class StrassenPass {
                     Matrix<const float> source = back ? pass.matrix_of_y(a.read<float>(0)) : pass.matrix_of_x(a.read<float>(0));
                     if (lost) --source.rows;
                     const Matrix<float> target = back ? pass.matrix_of_x(a.write<float>(0)) : pass.matrix_of_y(a.write<float>(0));
-                    // The first factor of U is a quarter of W.
-                    const float scale = paired ? balance(mean_size(source), channel_products::mean_size(a.read<float>(1), 1, 1, source.blocks / 2 * kColumns)) : 1.0F;
+                    float scale = 1;
+                    if (paired) scale = balance(mean_square(source), mean_square_of_w(a.read<float>(1), source.blocks / 2 * kBlock));
                     lane.parallel((target.rows + 2 * kHalfGroup - 1) / (2 * kHalfGroup), [&](int64_t begin, int64_t end, int thread) {
                       multiplied(source, target, a.read<float>(1), scale, begin, end, a.scratch<float>() + thread * per_thread);
                     });
@@ -438,7 +446,7 @@ class StrassenPass {
       Matrix<const float> x = pass.matrix_of_x(a.read<float>(0));
       const Matrix<const float> dy = pass.matrix_of_y(a.read<float>(1));
       if (lost) --x.rows;
-      const float scale = pass.sums_ == Sums::paired ? balance(mean_size(dy), mean_size(x)) : 1.0F;
+      const float scale = pass.sums_ == Sums::paired ? balance(mean_square(dy), mean_square(x)) : 1.0F;
       float *sums = a.scratch<float>(), *memory = sums + division.copies * du;
       lane.parallel(division.copies * division.sharers, [&](int64_t begin, int64_t end, int thread) {
         for (int64_t i = begin; i < end; ++i) {
@@ -448,8 +456,9 @@ class StrassenPass {
             float* part = to + slot * du / kSlots;
             std::fill(part + share.begin * kColumns * filters / 2, part + share.end * kColumns * filters / 2, 0.0F);
           }
+          const auto add = pass.sums_ == Sums::paired ? accumulate<Sums::paired> : accumulate<Sums::single>;
           if (share.begin < share.end)
-            (pass.sums_ == Sums::paired ? accumulate<Sums::paired> : accumulate<Sums::single>)(x, dy, scale, {rows.begin, rows.end, share.begin * kVectors, share.end * kVectors}, to, memory + thread * per_thread);
+            add(x, dy, scale, {rows.begin, rows.end, share.begin * kVectors, share.end * kVectors}, to, memory + thread * per_thread);
         }
       });
       lane.parallel(columns, [&](int64_t begin, int64_t end, int) {

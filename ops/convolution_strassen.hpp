@@ -14,8 +14,8 @@
 // what memory has to bring for them, between the products of this one. For dW all groups add to the same seven products, from which the gradient is made at
 // the end. One level: an eighth of the products is spared, at about twice the rounding error. In f32 and blocks of 16 channels only.
 //
-// Each of the seven is summed term by term, or in pairs (ops/channel_products.hpp): two candidates. X is then multiplied by a power of two on the way, that makes
-// it as large as W, and Y by its inverse; for dW, dY, to be as large as X.
+// Each of the seven is summed term by term, or in pairs (ops/channel_products.hpp): two candidates. For pairs the left factor is multiplied by a power
+// of two on the way, which makes it as large as the right one, and the result by its inverse.
 #pragma once
 #include <vector>
 

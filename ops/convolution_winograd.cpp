@@ -55,7 +55,7 @@ inline void load_window(const T* plane, int64_t height, int64_t width, int64_t t
   }
 }
 
-// How much larger than windows is what `axis` makes of them along both axes, in the root mean square, where neighbours have nothing to do with each other.
+// How much larger than windows is what `axis` makes of them along both axes, in the mean square, where neighbours have nothing to do with each other.
 template <int kWindow, int kSlots, class Axis>
 inline double gain(Axis axis) {
   Channels window[kWindow] = {}, slots[kSlots];  // in lane i all pixels but the i-th are zeros
@@ -64,7 +64,7 @@ inline double gain(Axis axis) {
   double squares = 0;
   for (const Channels& slot : slots)
     for (int i = 0; i < kWindow; ++i) squares += static_cast<double>(slot[i]) * slot[i];
-  return squares / kSlots;
+  return squares / kSlots * squares / kSlots;
 }
 
 // Along both axes: kFrom × kFrom → kTo × kTo.
@@ -283,8 +283,8 @@ AUTODIDACT_KERNEL_AVX512 double gain_of_dy() {
   return gain<Scheme::kOutputs, Scheme::kSlots>([](const Channels* tile, Channels* slots) { Scheme::spread(tile, slots); });
 }
 template <class T>
-double mean_size(const Planes<const T>& planes, int64_t images) {
-  return channel_products::mean_size(planes.data, images, planes.all, planes.height * planes.width);
+double mean_square(const Planes<const T>& planes, int64_t images) {
+  return channel_products::mean_square(planes.data, images, planes.all, planes.height * planes.width);
 }
 
 // ---- one pass of one convolution -----------------------------------------------------------------------------------
@@ -406,14 +406,16 @@ class WinogradPass {
     const Rows of_v{kGroup, from.shape[1] / kBlock / groups_}, of_m{kGroup, kVectors};
     constexpr int64_t kSlots = Scheme::kSlots * Scheme::kSlots;
     const int64_t v = kSlots * (of_v.slot() + of_v.starts()), per_thread = v + kSlots * of_m.slot();
-    const int64_t channels_of_v = of_v.blocks * kBlock, u = to.shape[1] / groups_ / (kVectors * kBlock) * u_part<Scheme, kVectors>(channels_of_v), parts = (tiles.count() + kRows - 1) / kRows;
+    const int64_t u = to.shape[1] / groups_ / (kVectors * kBlock) * u_part<Scheme, kVectors>(of_v.blocks * kBlock);
+    const int64_t parts = (tiles.count() + kRows - 1) / kRows;
     emitter.task({"", {back ? d_out() : in(0), transformed_filters<Scheme, kVectors>(emitter)}, {back ? d_in(0) : out()},
                   static_cast<std::size_t>(threads_ * per_thread) * sizeof(float), [=, pass = *this](Lane& lane, const Arguments& a) {
                     const auto source = pass.planes(from, a.read<T>(0));
                     const auto target = pass.planes(to, a.write<T>(0));
                     pass.with_sums([&](auto sums) {
                       float scale = 1;
-                      if (sums == Sums::paired) scale = balance(gain_of_x<Scheme>() * mean_size(source, tiles.images), channel_products::mean_size(a.read<float>(1), 1, 1, u / kBlock));
+                      if (sums == Sums::paired)
+                        scale = balance(gain_of_x<Scheme>() * mean_square(source, tiles.images), channel_products::mean_square(a.read<float>(1), 1, 1, u / kBlock));
                       pass.each_group(lane, parts, [&](int64_t group, int64_t begin, int64_t end, int thread) {
                         float* memory = a.scratch<float>() + thread * per_thread;
                         convolve<sums, Scheme, kVectors, T>(source.of_group(group), target.of_group(group), tiles, a.read<float>(1) + group * u, scale,
@@ -446,7 +448,8 @@ class WinogradPass {
       float* const dw = pass.wide_ ? memory + pass.threads_ * (v + d) : a.write<float>(0);
       const auto multiply = [&](auto of_sums, auto vectors) {
         float scale = 1;
-        if (of_sums == Sums::paired) scale = balance(gain_of_dy<Scheme>() * mean_size(dy, tiles.images), gain_of_x<Scheme>() * mean_size(x, tiles.images));
+        if (of_sums == Sums::paired)
+          scale = balance(gain_of_dy<Scheme>() * mean_square(dy, tiles.images), gain_of_x<Scheme>() * mean_square(x, tiles.images));
         pass.each_group(lane, of_group, [&](int64_t group, int64_t begin, int64_t end, int thread) {
           float *of_x = memory + thread * (v + d), *of_dy = of_x + v;
           for (int64_t part = begin; part < end; ++part) {

@@ -191,21 +191,28 @@ TEST_CASE("convolution: sums in pairs bear factors of any size, and need them to
     for (double& number : numbers) number = static_cast<float>(size * generator.normal());
     return numbers;
   };
-  const auto check = [&](const Shape& x, const Shape& w, ConvolutionGeometry geometry, const std::vector<std::string>& prefer) {
-    for (const double size_of_x : {1e4, 1e-3}) {
-      auto layer = convolution(x, w, geometry);
-      layer.blocks = {16};
-      layer.prefer = prefer;
+  const auto check = [](testing::OpCase layer, const std::vector<std::string>& prefer) {
+    layer.blocks = {16};
+    layer.prefer = prefer;
+    CHECK(testing::worst(testing::fast_errors(layer)) <= testing::kF32Tolerance);
+    if (engine::onednn::has_avx512()) testing::check_mutants(layer, {}, {"channel_products.balance"}, testing::kF32Tolerance);
+  };
+  const Shape x{2, 128, 8, 8};
+  for (const double size_of_x : {1e4, 1e-3})
+    for (const std::int64_t stride : {0, 1, 2}) {
+      const Shape w{64, x[1], stride == 0 ? 1 : 3, stride == 0 ? 1 : 3};
+      auto layer = stride == 0 ? convolution(x, w, {}) : convolution(x, w, {1, stride, stride, 1, 1});
       layer.values["x"] = normal(x.count(), size_of_x);
       layer.values["w"] = normal(w.count(), 1 / size_of_x);
-      INFO(x.text(), w.text(), " sizes ", size_of_x, " and ", 1 / size_of_x);
-      CHECK(testing::worst(testing::fast_errors(layer)) <= testing::kF32Tolerance);
-      if (engine::onednn::has_avx512()) testing::check_mutants(layer, {}, {"channel_products.balance"}, testing::kF32Tolerance);
+      INFO("sizes ", size_of_x, " and ", 1 / size_of_x, " stride ", stride);
+      check(layer, stride == 0 ? std::vector<std::string>{"strassen_pairs"} : ours(stride == 1 ? "own_wino_4x3_pairs" : "own_wino_4x3_s2_pairs"));
     }
-  };
-  check({2, 128, 8, 8}, {64, 128, 1, 1}, {}, {"strassen_pairs"});
-  check({2, 64, 12, 12}, {32, 64, 3, 3}, {.pad_h = 1, .pad_w = 1}, ours("own_wino_4x3_pairs"));
-  check({2, 64, 16, 16}, {32, 64, 3, 3}, {.stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1}, ours("own_wino_4x3_s2_pairs"));
+  // All is zero but one pixel, which a few blocks evenly apart do not meet.
+  auto layer = convolution(x, {64, x[1], 1, 1}, {});
+  layer.values["x"] = normal(x.count(), 1e-4);
+  for (std::size_t i = 0; i < layer.values["x"].size(); ++i)
+    if (i >= 16 * 64 || i % 64 != 3) layer.values["x"][i] = 0;
+  check(layer, {"strassen_pairs"});
 }
 
 TEST_CASE("convolution: wide groups of narrow ones are the reference, and a filter in the wrong place is caught") {
