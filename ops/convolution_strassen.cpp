@@ -18,7 +18,8 @@ constexpr int kSlots = 7;
 constexpr int kVectors = 2;     // blocks of channels of a result that are made side by side
 constexpr int64_t kColumns = kVectors * kBlock;
 constexpr int64_t kHalfGroup = 32;          // rows in each half of a group, whose factors are kept at a time
-constexpr int64_t kGradientHalfGroup = 64;  // likewise for dW
+// Likewise for dW: more where there are few channels, whose seven products would be read and written often else.
+constexpr int64_t kGradientHalfGroup = 64, kGradientHalfGroupOfFew = 96, kFewChannels = 1024;  // of x and y together
 
 // The factors of the seven products, and the result from them.
 inline void left(const Channels (&a)[4], Channels (&s)[kSlots]) {
@@ -318,15 +319,15 @@ struct Share {
 };
 
 // Adds its products, with dY times `scale`, to du (kSlots, C / 2·kColumns, K / 2, kColumns).
-template <Sums kSums>
+template <Sums kSums, int64_t kHalf>
 AUTODIDACT_KERNEL_AVX512 void accumulate(const Matrix<const float>& x, const Matrix<const float>& dy, float scale, const Share& share, float* du,
                                          float* memory) {
-  constexpr int64_t kStep = 2 * kGradientHalfGroup;
-  const Rows of_x{kGradientHalfGroup, share.last_block - share.first_block}, of_dy{kGradientHalfGroup, dy.blocks / 2};
-  Factors<right, kGradientHalfGroup> right_factors(x, 1, share.first_block, of_x.blocks, memory);
-  Factors<left_transposed, kGradientHalfGroup> left_factors(dy, scale, 0, of_dy.blocks, memory + right_factors.size(of_x.blocks));
+  constexpr int64_t kStep = 2 * kHalf;
+  const Rows of_x{kHalf, share.last_block - share.first_block}, of_dy{kHalf, dy.blocks / 2};
+  Factors<right, kHalf> right_factors(x, 1, share.first_block, of_x.blocks, memory);
+  Factors<left_transposed, kHalf> left_factors(dy, scale, 0, of_dy.blocks, memory + right_factors.size(of_x.blocks));
   const int64_t size = x.blocks / 2 * kBlock * of_dy.blocks * kBlock;
-  const int64_t calls = kSlots * of_x.blocks / kVectors * of_dy.blocks * kBlock / kRows * kGradientHalfGroup / kBlock;
+  const int64_t calls = kSlots * of_x.blocks / kVectors * of_dy.blocks * kBlock / kRows * kHalf / kBlock;
   right_factors.begin(share.begin * kStep, 1);
   left_factors.begin(share.begin * kStep, 1);
   for (int64_t first = share.begin * kStep; first < share.end * kStep; first += kStep) {
@@ -382,7 +383,11 @@ class StrassenPass {
     candidate.id = sums_ == Sums::paired ? "strassen_pairs" : "strassen";
     candidate.implementation = "own_" + candidate.id;
     candidate.types = {{pass_ == Pass::backward_data ? d_in(0) : in(0), x_}, {pass_ == Pass::forward ? out() : d_out(), y_}};
-    candidate.emit = [*this](Emitter& emitter) { pass_ == Pass::backward_weights ? emit_gradient(emitter) : emit(emitter); };
+    candidate.emit = [*this](Emitter& emitter) {
+      if (pass_ != Pass::backward_weights) emit(emitter);
+      else if (w_[0] + w_[1] <= kFewChannels) emit_gradient<kGradientHalfGroupOfFew>(emitter);
+      else emit_gradient<kGradientHalfGroup>(emitter);
+    };
     return candidate;
   }
 
@@ -434,13 +439,14 @@ class StrassenPass {
                   }});
   }
 
+  template <int64_t kHalf>
   void emit_gradient(Emitter& emitter) const {
     constexpr int64_t kMostOfDu = 64 << 20;  // bytes
     const int64_t filters = w_[0], channels = w_[1], du = kSlots * (filters / 2) * (channels / 2), columns = channels / 2 / kColumns;
-    const int64_t threads = threads_, groups = (matrix_of_y<const float>(nullptr).rows + 2 * kGradientHalfGroup - 1) / (2 * kGradientHalfGroup);
+    const int64_t threads = threads_, groups = (matrix_of_y<const float>(nullptr).rows + 2 * kHalf - 1) / (2 * kHalf);
     // More copies than groups do no harm: a sum of no rows is zeros.
     const Division division = divide(threads, threads, [du](int64_t copies) { return copies * du * static_cast<int64_t>(sizeof(float)) <= kMostOfDu; });
-    const int64_t per_thread = Factors<right, kGradientHalfGroup>::size(channels / 2 / kBlock) + Factors<left, kGradientHalfGroup>::size(filters / 2 / kBlock);
+    const int64_t per_thread = Factors<right, kHalf>::size(channels / 2 / kBlock) + Factors<left, kHalf>::size(filters / 2 / kBlock);
     const bool lost = mutated("convolution.fast.strassen.dw");
     const auto kernel = [=, pass = *this](Lane& lane, const Arguments& a) {
       Matrix<const float> x = pass.matrix_of_x(a.read<float>(0));
@@ -456,7 +462,7 @@ class StrassenPass {
             float* part = to + slot * du / kSlots;
             std::fill(part + share.begin * kColumns * filters / 2, part + share.end * kColumns * filters / 2, 0.0F);
           }
-          const auto add = pass.sums_ == Sums::paired ? accumulate<Sums::paired> : accumulate<Sums::single>;
+          const auto add = pass.sums_ == Sums::paired ? accumulate<Sums::paired, kHalf> : accumulate<Sums::single, kHalf>;
           if (share.begin < share.end)
             add(x, dy, scale, {rows.begin, rows.end, share.begin * kVectors, share.end * kVectors}, to, memory + thread * per_thread);
         }
