@@ -112,7 +112,10 @@ void add_convolutions(Catalogue& catalogue) {
     for (const bool pairs : {false, true}) {
       add_convolution(catalogue, fmt::format("1x1 stride {}, Strassen's{} where there is AVX-512", stride, pairs ? " in pairs" : ""), {2, 64, 8, 8}, {64, 64, 1, 1},
                       {.stride_h = stride, .stride_w = stride}, true);
-      catalogue.cases.back().check.prefer = {pairs ? "strassen_pairs" : "strassen"};
+      std::vector<std::string>& prefer = catalogue.cases.back().check.prefer;
+      prefer.clear();
+      for (const char* pass : {"forward", "backward_data", "backward_weights"})
+        prefer.push_back(fmt::format("y\t{}\tstrassen\town_strassen{}\tnChw16c nChw16c", pass, pairs ? "_pairs" : ""));
       catalogue.cases.back().fast = kStrassen;
     }
   add_convolution(catalogue, "1x1 stride 2", planes, {40, 24, 1, 1}, {.stride_h = 2, .stride_w = 2});

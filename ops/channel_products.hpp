@@ -58,7 +58,7 @@ struct Rows {
   int64_t rows, blocks;
   int64_t block() const { return rows * kBlock; }
   int64_t slot() const { return blocks * block() + kBlock; }
-  // A number for each row or for each channel, whichever is needed: see `start_rows`.
+  // Room for what sums of a slot start from: a number for each row in V·U, for each channel in dᵀ·v.
   int64_t starts() const { return std::max((rows + kBlock - 1) / kBlock, blocks) * kBlock; }
 };
 
@@ -113,7 +113,8 @@ inline Division divide(int64_t threads, int64_t rows, Fits&& fits) {
 // one vector of 64 bytes of each in a cycle. A CPU without is slower so, which the choice by measured time finds. Of three terms the first two are
 // a pair and the third is by itself, as is the last of kBlock: 11 multiplications and 10 additions where there are 16 multiplications.
 //
-// Errors are relative to (|x| + |y|)², not to |x|·|y|, so x and y must be of one size: x is multiplied by a power of two, see `balance`.
+// Errors are relative to (|x| + |y|)², not to |x|·|y|, so x and y must be of one size: x is multiplied by a power of two, see `balance`. They are as large for
+// rows of x that are smaller than its mean: one of 10⁻⁴ of it keeps three digits.
 enum class Sums { single, paired };
 constexpr int kPairs = 5, kPairStep = 3;  // of kBlock terms, and from one pair to the next
 
@@ -168,7 +169,7 @@ inline void add_block(Channels (&sums)[kRows][kVectors], const float* x, const f
   }
 }
 
-// What sums start from: −Σ of the products of pairs. Of kRows rows, over all channels.
+// What sums start from, which is subtracted once: −Σ x1·x2 over the pairs. Of kRows rows, over all channels.
 inline void start_rows(const float* v, const Rows& of_v, float* starts) {
   using Unaligned = float __attribute__((vector_size(64), aligned(4), may_alias));
   Channels sums[kRows] = {};  // in lane l, channel l times the next
@@ -198,18 +199,20 @@ inline void start_channels(const float* slot, const Rows& rows, float* starts) {
   for (int64_t b = 0; b < rows.blocks; ++b) start_columns(slot + b * rows.block(), rows.rows, kBlock, starts + b * kBlock);
 }
 
-// The mean square of a few blocks of planes (N, blocks, pixels, 16), which lie evenly apart; of all, where those few are zeros.
+// The mean square of a few of so many blocks of 16 numbers in each of `pieces`, `step` numbers apart; of all, where those few are zeros. They lie evenly
+// apart, in a step that neither planes nor channels divide.
 template <class T>
-inline double mean_square(const T* planes, int64_t images, int64_t blocks, int64_t pixels) {
+inline double mean_square(const T* data, int64_t pieces, int64_t step, int64_t blocks) {
   using Doubles = double __attribute__((vector_size(128)));
-  constexpr int64_t kFew = 768;
-  const int64_t all = images * blocks * pixels;
+  constexpr int64_t kFew = 761;
+  const int64_t all = pieces * blocks;
   double sum = 0;
   for (const int64_t some : {std::min(all, kFew), all}) {
     Doubles sums = {};
     for (int64_t i = 0; i < some; ++i) {
+      const int64_t block = part_of(all, i, some).begin;
       Channels channels;
-      load(planes + part_of(all, i, some).begin * kBlock, channels);
+      load(data + block / blocks * step + block % blocks * kBlock, channels);
       const Doubles exact = __builtin_convertvector(channels, Doubles);
       sums += exact * exact;
     }
@@ -219,12 +222,19 @@ inline double mean_square(const T* planes, int64_t images, int64_t blocks, int64
   return sum;
 }
 
-// The power of two by which x is multiplied to be as large as y, from their mean squares: pairs add the one to the other, and what is small would lose its last
-// digits. 1 where either is nothing or no number.
-inline float balance(double square_of_x, double square_of_y) {
-  const double ratio = square_of_y / square_of_x;
-  if (!(ratio > 0) || std::isinf(ratio) || engine::mutated("channel_products.balance")) return 1;
-  return std::ldexp(1.0F, std::clamp(static_cast<int>(std::lround(std::log2(ratio) / 2)), -100, 100));
+// How sums of x and y are made, and the power of two by which x is multiplied on the way.
+struct Balance {
+  Sums sums = Sums::single;
+  float scale = 1;
+};
+// In pairs, with x as large as y, from their mean squares: pairs add the one to the other, and what is small would lose its last digits. Of single terms where
+// one of them is zero, and pairs would leave roundings, or beyond what f32 can square.
+inline Balance balance(double square_of_x, double square_of_y) {
+  constexpr double kLeast = 1e-24, kMost = 1e24;
+  const auto fits = [](double square) { return square >= kLeast && square <= kMost; };
+  if (!fits(square_of_x) || !fits(square_of_y)) return {};
+  if (engine::mutated("channel_products.balance")) return {Sums::paired, 1};
+  return {Sums::paired, std::ldexp(1.0F, static_cast<int>(std::lround(std::log2(square_of_y / square_of_x) / 2)))};
 }
 
 // kRows rows of M (rows × 16·kVectors, a block of 16 after the other) = V·U: V has all its channels, U (channels, 16·kVectors). Calls `meanwhile` for

@@ -47,7 +47,7 @@ struct Matrix {
   int64_t images() const { return rows / (high * wide); }
 };
 double mean_square(const Matrix<const float>& matrix) {
-  return channel_products::mean_square(matrix.data, matrix.images(), matrix.blocks, matrix.height * matrix.width);
+  return channel_products::mean_square(matrix.data, 1, 0, matrix.images() * matrix.blocks * matrix.height * matrix.width);
 }
 
 // Walks from row to row.
@@ -239,8 +239,8 @@ class Results {
 constexpr int64_t u_slot(int64_t channels) { return (channels + 1) * kColumns; }
 constexpr int64_t u_part(int64_t channels) { return kSlots * u_slot(channels); }
 
-// The first slot is a quarter of W.
-double mean_square_of_w(const float* u, int64_t channels) { return channel_products::mean_square(u, 1, 1, channels * kVectors); }
+// The first slots of all parts are a quarter of W.
+double mean_square_of_w(const float* u, int64_t parts, int64_t channels) { return channel_products::mean_square(u, parts, u_part(channels), channels * kVectors); }
 
 // Groups [begin, end) of Y = X·Wᵀ, with X times `scale` on the way. U is W as pack_filters makes it.
 template <Sums kSums, bool kGaps>
@@ -380,8 +380,8 @@ class StrassenPass {
 
   Candidate candidate() const {
     Candidate candidate;
-    candidate.id = sums_ == Sums::paired ? "strassen_pairs" : "strassen";
-    candidate.implementation = "own_" + candidate.id;
+    candidate.id = "strassen";
+    candidate.implementation = sums_ == Sums::paired ? "own_strassen_pairs" : "own_strassen";
     candidate.types = {{pass_ == Pass::backward_data ? d_in(0) : in(0), x_}, {pass_ == Pass::forward ? out() : d_out(), y_}};
     candidate.emit = [*this](Emitter& emitter) {
       if (pass_ != Pass::backward_weights) emit(emitter);
@@ -423,18 +423,19 @@ class StrassenPass {
     const bool back = this->back();
     const int64_t per_thread = Factors<left, kHalfGroup>::size((back ? y_ : x_).shape[1] / kBlock / 2) + Results<false>::size();
     const bool lost = back ? mutated("convolution.fast.strassen.dx") : mutated("convolution.fast.strassen.y");
-    const bool gaps = back && stride_ > 1, paired = sums_ == Sums::paired;
-    const auto multiplied = paired ? (gaps ? multiply<Sums::paired, true> : multiply<Sums::paired, false>)
-                                   : (gaps ? multiply<Sums::single, true> : multiply<Sums::single, false>);
+    const bool gaps = back && stride_ > 1;
     emitter.task({"", {back ? d_out() : in(0), filters(emitter)}, {back ? d_in(0) : out()}, static_cast<std::size_t>(threads_ * per_thread) * sizeof(float),
                   [=, pass = *this](Lane& lane, const Arguments& a) {
                     Matrix<const float> source = back ? pass.matrix_of_y(a.read<float>(0)) : pass.matrix_of_x(a.read<float>(0));
                     if (lost) --source.rows;
                     const Matrix<float> target = back ? pass.matrix_of_x(a.write<float>(0)) : pass.matrix_of_y(a.write<float>(0));
-                    float scale = 1;
-                    if (paired) scale = balance(mean_square(source), mean_square_of_w(a.read<float>(1), source.blocks / 2 * kBlock));
+                    Balance balanced;
+                    if (pass.sums_ == Sums::paired)
+                      balanced = balance(mean_square(source), mean_square_of_w(a.read<float>(1), target.blocks / 2 / kVectors, source.blocks / 2 * kBlock));
+                    const auto multiplied = balanced.sums == Sums::paired ? (gaps ? multiply<Sums::paired, true> : multiply<Sums::paired, false>)
+                                                                          : (gaps ? multiply<Sums::single, true> : multiply<Sums::single, false>);
                     lane.parallel((target.rows + 2 * kHalfGroup - 1) / (2 * kHalfGroup), [&](int64_t begin, int64_t end, int thread) {
-                      multiplied(source, target, a.read<float>(1), scale, begin, end, a.scratch<float>() + thread * per_thread);
+                      multiplied(source, target, a.read<float>(1), balanced.scale, begin, end, a.scratch<float>() + thread * per_thread);
                     });
                   }});
   }
@@ -452,7 +453,8 @@ class StrassenPass {
       Matrix<const float> x = pass.matrix_of_x(a.read<float>(0));
       const Matrix<const float> dy = pass.matrix_of_y(a.read<float>(1));
       if (lost) --x.rows;
-      const float scale = pass.sums_ == Sums::paired ? balance(mean_square(dy), mean_square(x)) : 1.0F;
+      Balance balanced;
+      if (pass.sums_ == Sums::paired) balanced = balance(mean_square(dy), mean_square(x));
       float *sums = a.scratch<float>(), *memory = sums + division.copies * du;
       lane.parallel(division.copies * division.sharers, [&](int64_t begin, int64_t end, int thread) {
         for (int64_t i = begin; i < end; ++i) {
@@ -462,13 +464,13 @@ class StrassenPass {
             float* part = to + slot * du / kSlots;
             std::fill(part + share.begin * kColumns * filters / 2, part + share.end * kColumns * filters / 2, 0.0F);
           }
-          const auto add = pass.sums_ == Sums::paired ? accumulate<Sums::paired, kHalf> : accumulate<Sums::single, kHalf>;
+          const auto add = balanced.sums == Sums::paired ? accumulate<Sums::paired, kHalf> : accumulate<Sums::single, kHalf>;
           if (share.begin < share.end)
-            add(x, dy, scale, {rows.begin, rows.end, share.begin * kVectors, share.end * kVectors}, to, memory + thread * per_thread);
+            add(x, dy, balanced.scale, {rows.begin, rows.end, share.begin * kVectors, share.end * kVectors}, to, memory + thread * per_thread);
         }
       });
       lane.parallel(columns, [&](int64_t begin, int64_t end, int) {
-        for (int64_t c = begin; c < end; ++c) gather(sums, division.copies, 1 / scale, filters, channels, c * kColumns, a.write<float>(0));
+        for (int64_t c = begin; c < end; ++c) gather(sums, division.copies, 1 / balanced.scale, filters, channels, c * kColumns, a.write<float>(0));
       });
     };
     emitter.task({"", {in(0), d_out()}, {d_in(1)}, static_cast<std::size_t>(division.copies * du + threads * per_thread) * sizeof(float), kernel});

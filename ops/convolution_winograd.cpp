@@ -284,7 +284,7 @@ AUTODIDACT_KERNEL_AVX512 double gain_of_dy() {
 }
 template <class T>
 double mean_square(const Planes<const T>& planes, int64_t images) {
-  return channel_products::mean_square(planes.data, images, planes.all, planes.height * planes.width);
+  return channel_products::mean_square(planes.data, 1, 0, images * planes.all * planes.height * planes.width);
 }
 
 // ---- one pass of one convolution -----------------------------------------------------------------------------------
@@ -340,8 +340,8 @@ class WinogradPass {
   }
   // Calls body with how sums are made.
   template <class Body>
-  void with_sums(Body&& body) const {
-    if (sums_ == Sums::paired) body(std::integral_constant<Sums, Sums::paired>{});
+  static void with_sums(Sums sums, Body&& body) {
+    if (sums == Sums::paired) body(std::integral_constant<Sums, Sums::paired>{});
     else body(std::integral_constant<Sums, Sums::single>{});
   }
   template <class Body>
@@ -412,13 +412,16 @@ class WinogradPass {
                   static_cast<std::size_t>(threads_ * per_thread) * sizeof(float), [=, pass = *this](Lane& lane, const Arguments& a) {
                     const auto source = pass.planes(from, a.read<T>(0));
                     const auto target = pass.planes(to, a.write<T>(0));
-                    pass.with_sums([&](auto sums) {
-                      float scale = 1;
-                      if (sums == Sums::paired)
-                        scale = balance(gain_of_x<Scheme>() * mean_square(source, tiles.images), channel_products::mean_square(a.read<float>(1), 1, 1, u / kBlock));
+                    Balance balanced;
+                    if (pass.sums_ == Sums::paired) {
+                      const int64_t value = u_value<kVectors>(of_v.blocks * kBlock), blocks = of_v.blocks * kBlock * kVectors;  // without the starts
+                      const double square_of_u = channel_products::mean_square(a.read<float>(1), pass.groups_ * u / value, value, blocks);
+                      balanced = balance(gain_of_x<Scheme>() * mean_square(source, tiles.images), square_of_u);
+                    }
+                    with_sums(balanced.sums, [&](auto sums) {
                       pass.each_group(lane, parts, [&](int64_t group, int64_t begin, int64_t end, int thread) {
                         float* memory = a.scratch<float>() + thread * per_thread;
-                        convolve<sums, Scheme, kVectors, T>(source.of_group(group), target.of_group(group), tiles, a.read<float>(1) + group * u, scale,
+                        convolve<sums, Scheme, kVectors, T>(source.of_group(group), target.of_group(group), tiles, a.read<float>(1) + group * u, balanced.scale,
                                                             begin * kRows, std::min(end * kRows, tiles.count()), memory, memory + v);
                       });
                     });
@@ -446,10 +449,10 @@ class WinogradPass {
       const auto x = pass.planes(pass.x_, a.read<T>(0)), dy = pass.planes(pass.y_, a.read<T>(1));
       float* const memory = a.scratch<float>() + sums;
       float* const dw = pass.wide_ ? memory + pass.threads_ * (v + d) : a.write<float>(0);
+      Balance balanced;
+      if (pass.sums_ == Sums::paired)
+        balanced = balance(gain_of_dy<Scheme>() * mean_square(dy, tiles.images), gain_of_x<Scheme>() * mean_square(x, tiles.images));
       const auto multiply = [&](auto of_sums, auto vectors) {
-        float scale = 1;
-        if (of_sums == Sums::paired)
-          scale = balance(gain_of_dy<Scheme>() * mean_square(dy, tiles.images), gain_of_x<Scheme>() * mean_square(x, tiles.images));
         pass.each_group(lane, of_group, [&](int64_t group, int64_t begin, int64_t end, int thread) {
           float *of_x = memory + thread * (v + d), *of_dy = of_x + v;
           for (int64_t part = begin; part < end; ++part) {
@@ -457,18 +460,18 @@ class WinogradPass {
             const Rows of_v{rows, (share.end - share.begin) * vectors};
             float* sum = a.scratch<float>() + (group * division.copies + division.copy(part)) * du + share.begin * vectors * kBlock * filters;
             for (int64_t first = part_tiles.begin; first < part_tiles.end && of_v.blocks > 0; first += rows) {
-              transform_both<of_sums, Scheme, T>(x.of_group(group).of_blocks(share.begin * vectors, of_v.blocks), dy.of_group(group), scale, tiles,
+              transform_both<of_sums, Scheme, T>(x.of_group(group).of_blocks(share.begin * vectors, of_v.blocks), dy.of_group(group), balanced.scale, tiles,
                                         {first, std::min(rows, part_tiles.end - first), rows}, of_x, of_v, of_dy, of_d);
               accumulate<of_sums, Scheme, vectors>(of_x, of_v, of_dy, of_d, first > part_tiles.begin, sum, value);
             }
           }
         });
         pass.each_group(lane, filters, [&](int64_t group, int64_t begin, int64_t end, int) {
-          gather<Scheme, vectors>(a.scratch<float>() + group * division.copies * du, division.copies, 1 / scale, filters, channels, begin, end,
+          gather<Scheme, vectors>(a.scratch<float>() + group * division.copies * du, division.copies, 1 / balanced.scale, filters, channels, begin, end,
                                   dw + group * filters * channels * 9);
         });
       };
-      pass.with_sums([&](auto of_sums) { with_vectors(blocks, [&](auto vectors) { multiply(of_sums, vectors); }); });
+      with_sums(balanced.sums, [&](auto of_sums) { with_vectors(blocks, [&](auto vectors) { multiply(of_sums, vectors); }); });
       if (pass.wide_) pass.wide_->gather(lane, dw, a.write<float>(0));
     };
     const auto bytes = static_cast<std::size_t>(sums + threads_ * (v + d)) * sizeof(float) + (wide_ ? wide_->bytes() : 0);

@@ -11,7 +11,7 @@
 // transforms and the products. Planes are read and written once, in f32 or bf16; all else is f32. The library's Winograd has stride 1, one group and f32 only.
 //
 // Products over channels, and those over tiles for dw, are summed term by term, or in pairs (ops/channel_products.hpp): two candidates. For pairs d,
-// or dy for dw, is multiplied by a power of two on the way, which makes V as large as U, or A·dy·Aᵀ as large as V.
+// or dy for dw, is multiplied by a power of two on the way, which makes V as large as U, or A·dy·Aᵀ as large as V, on average.
 //
 // Groups of channels that fill blocks are convolutions of their own; narrower ones are put together (ops/block_diagonal.hpp). With stride 1, groups of 4
 // channels then need as many products as their direct sums, groups of 16 a quarter.

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 #include <vector>
 
 #include "engine/compile/emission.hpp"
@@ -14,14 +15,14 @@
 namespace autodidact::engine::compile_passes {
 namespace {
 
-// The fastest of some runs, in milliseconds; of one, where that takes far longer than what is known to be possible. Weights that change from
+// The fastest of three runs, in milliseconds; of two or one, where these take longer by far than what is known to be possible. Weights that change from
 // step to step are packed in every step.
 double time(Trial& trial, bool weights_change, double possible) {
-  constexpr int kRuns = 3;
-  constexpr double kFar = 1.4;
+  constexpr double kFar[] = {std::numeric_limits<double>::infinity(), 2, 1.4};  // times what is possible, for each run
   using Clock = std::chrono::steady_clock;
   double best = std::numeric_limits<double>::max();
-  for (int i = 0; i < kRuns && (i == 0 || best <= kFar * possible); ++i) {
+  for (const double far : kFar) {
+    if (best > far * possible) break;
     const auto start = Clock::now();
     if (weights_change) trial.pack();
     trial.run();
@@ -67,15 +68,15 @@ double disagreement(const std::vector<float>& results, const std::vector<float>&
   return std::isfinite(error) ? error : 1e30;
 }
 
-// The result that most others agree with; among equals a direct one, then the first.
+// The result that most others agree with, those of one id, which may share a fault, as one; among equals a direct one, then the first.
 const Result& most_agreed(const std::vector<Result>& results, const std::vector<Candidate>& candidates, double agreement) {
   const Result* best = &results.front();
   std::pair<std::ptrdiff_t, bool> best_rank{-1, false};
   for (const Result& result : results) {
-    const auto agreeing = std::count_if(results.begin(), results.end(), [&](const Result& other) {
-      return disagreement(other.numbers, result.numbers) <= agreement;
-    });
-    const std::pair rank{agreeing, candidates[result.candidate].id == "direct"};
+    std::set<std::string> agreeing;
+    for (const Result& other : results)
+      if (disagreement(other.numbers, result.numbers) <= agreement) agreeing.insert(candidates[other.candidate].id);
+    const std::pair rank{std::ssize(agreeing), candidates[result.candidate].id == "direct"};
     if (rank > best_rank) {
       best = &result;
       best_rank = rank;
@@ -121,6 +122,7 @@ std::vector<double> measure(const Query& query, const std::vector<Candidate>& ca
     const std::string key = key_of(query, candidates[i]);
     if (const auto known = timings().find(key)) {
       ms[i] = *known;
+      possible = std::min(possible, ms[i]);
       if (*known >= Timings::kDropped) dropped.push_back(sentence(query, candidates[i], "disagreed with the others when it was measured"));
       continue;
     }
@@ -142,6 +144,7 @@ std::vector<double> measure(const Query& query, const std::vector<Candidate>& ca
     fresh.push_back({i, trial.results()});
   }
   if (fresh.size() < 2) return ms;
+  std::reverse(fresh.begin(), fresh.end());
   const double agreement = query.precision == Precision::bf16 ? kAgreementBf16 : kAgreement;
   const Result& standard = most_agreed(fresh, candidates, agreement);
   for (const Result& result : fresh) {
