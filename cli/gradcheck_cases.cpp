@@ -82,14 +82,19 @@ void add_convolution(Catalogue& catalogue, const std::string& text, const Shape&
   one.fast = kWinograd;
 }
 
+// The last case is computed by this implementation of ours in all passes, where it is offered.
+void prefer_own(Catalogue& catalogue, const char* id, const std::string& implementation) {
+  std::vector<std::string>& prefer = catalogue.cases.back().check.prefer;
+  prefer.clear();
+  for (const char* pass : {"forward", "backward_data", "backward_weights"})
+    prefer.push_back(fmt::format("y\t{}\t{}\t{}\tnChw16c nChw16c", pass, id, implementation));
+}
+
 void add_own_winograd(Catalogue& catalogue, std::int64_t stride, bool pairs) {
   const std::string name = fmt::format("own_wino_4x3{}{}", stride == 1 ? "" : "_s2", pairs ? "_pairs" : "");
   add_convolution(catalogue, fmt::format("3x3 stride {}, our Winograd{} where there is AVX-512", stride, pairs ? " in pairs" : ""), {2, 32, 8, 8}, {32, 32, 3, 3},
                   {1, stride, stride, 1, 1}, true);
-  std::vector<std::string>& prefer = catalogue.cases.back().check.prefer;
-  prefer.clear();
-  for (const char* pass : {"forward", "backward_data", "backward_weights"})
-    prefer.push_back(fmt::format("y\t{}\twinograd\t{}\tnChw16c nChw16c", pass, name));
+  prefer_own(catalogue, "winograd", name);
 }
 
 void add_convolutions(Catalogue& catalogue) {
@@ -112,10 +117,7 @@ void add_convolutions(Catalogue& catalogue) {
     for (const bool pairs : {false, true}) {
       add_convolution(catalogue, fmt::format("1x1 stride {}, Strassen's{} where there is AVX-512", stride, pairs ? " in pairs" : ""), {2, 64, 8, 8}, {64, 64, 1, 1},
                       {.stride_h = stride, .stride_w = stride}, true);
-      std::vector<std::string>& prefer = catalogue.cases.back().check.prefer;
-      prefer.clear();
-      for (const char* pass : {"forward", "backward_data", "backward_weights"})
-        prefer.push_back(fmt::format("y\t{}\tstrassen\town_strassen{}\tnChw16c nChw16c", pass, pairs ? "_pairs" : ""));
+      prefer_own(catalogue, "strassen", pairs ? "own_strassen_pairs" : "own_strassen");
       catalogue.cases.back().fast = kStrassen;
     }
   add_convolution(catalogue, "1x1 stride 2", planes, {40, 24, 1, 1}, {.stride_h = 2, .stride_w = 2});
