@@ -56,8 +56,6 @@ void Executor::run(Program& program, ParameterStore& store, StepFlags flags) {
   store.stage();
   for (const Phase& phase : program.phases()) run_phase(program, phase, flags);
   if (!flags.forward_only) program.packed_version = store.version();  // else weights that backward reads are still to be packed
-  if (merged_arena_ != arena_.data()) merge_pages();  // all of it has been used once
-  merged_arena_ = arena_.data();
 }
 
 std::optional<NonFinite> Executor::run_checked(Program& program, ParameterStore& store) {

@@ -44,7 +44,6 @@ class Executor {
   Lanes& lanes_;
   Arena arena_;
   bool packs_stale_ = false;
-  const std::byte* merged_arena_ = nullptr;  // whose pages are being merged
   std::vector<double> task_ms_;
 };
 }  // namespace autodidact::engine
