@@ -6,6 +6,7 @@
 #include "data/source.hpp"
 #include "train/plan_table.hpp"
 #include "train/precision.hpp"
+#include "train/random_batch.hpp"
 #include "train/trainer.hpp"
 
 namespace autodidact::cli {
@@ -24,7 +25,7 @@ int run_plan(const Arguments& arguments) {
   recipe.declare(*app);
   images.declare(*app);
   app->add_option("--batch", batch, "images a step")->check(CLI::Range(1, 1000000));
-  app->add_option("--time", runs, "run so many steps and print the smallest time of every task")->check(not_negative);
+  app->add_option("--time", runs, "run so many steps on random images and print the smallest time of every task")->check(not_negative);
   app->add_flag("--inference", inference, "the program of eval instead of the training step");
   compile.declare(*app);
   json.declare(*app);
@@ -40,7 +41,7 @@ int run_plan(const Arguments& arguments) {
   train::Trainer trainer(train::with_precision(options, batch, mode, lanes), lanes);
   engine::Program& program =
       inference ? trainer.programs().inference(batch) : trainer.programs().training(batch);
-  if (runs > 0) trainer.time_tasks(program, runs);
+  if (runs > 0) trainer.time_tasks(program, train::RandomBatch(trainer.options().network, batch).batch(), runs);
   if (!json.to_stdout()) fmt::print("{}", train::plan_table(program, trainer.executor().task_ms()));
   json.write(train::plan_json(program, trainer.executor().task_ms()));
   return 0;

@@ -28,8 +28,7 @@ TaskTimes time_undivided(TrainerOptions options, const std::string& choices, con
   options.programs.prefer = lines_of(choices);
   Trainer trainer(options, lanes);
   engine::Program& program = trainer.programs().training(static_cast<std::int64_t>(batch.count));
-  Trainer::feed(program, batch);
-  const auto ms = trainer.time_tasks(program, runs);
+  const auto ms = trainer.time_tasks(program, batch, runs);
   const auto keys = keys_of(program);
   TaskTimes times;
   for (std::size_t t = 0; t < keys.size(); ++t) times[keys[t]] = ms[t];
@@ -66,8 +65,7 @@ std::vector<ScalingPhase> measure_scaling(const TrainerOptions& options, const d
   if (threads < 2) throw std::invalid_argument("how a step scales cannot be seen on one thread: there must be two or more");
   Trainer trainer(options, lanes);
   engine::Program& program = trainer.programs().training(static_cast<std::int64_t>(batch.count));
-  Trainer::feed(program, batch);
-  const auto divided = trainer.time_tasks(program, runs);
+  const auto divided = trainer.time_tasks(program, batch, runs);
   const std::string choices = plan_choices(program);
   const TaskTimes several = time_undivided(options, choices, batch, lanes, runs);
   engine::Lanes single(1);

@@ -42,7 +42,8 @@ void Trainer::restart_average() {
   if (average_) average_->copy(store_);
 }
 
-std::span<const double> Trainer::time_tasks(engine::Program& program, int runs) {
+std::span<const double> Trainer::time_tasks(engine::Program& program, const data::Batch& batch, int runs) {
+  feed(program, batch);
   for (int run = 0; run <= runs; ++run) {
     store_.touched();  // as after an optimizer step: weights are packed again
     executor_.run(program, store_, {.time_tasks = run > 0});

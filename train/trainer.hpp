@@ -66,8 +66,9 @@ class Trainer {
   // Writes images and labels into the inputs of a program for batches of this size, whatever its number type.
   static void feed(engine::Program& program, const data::Batch& batch, double label_smoothing = 0);
 
-  // Runs the program, and `runs` times more to find the smallest time of every task, in milliseconds, in the order of the tasks.
-  std::span<const double> time_tasks(engine::Program& program, int runs);
+  // Runs the program on this batch, and `runs` times more to find the smallest time of every task, in milliseconds, in the order of the
+  // tasks. On real numbers, as a task's time may depend on them: sums of nothing but zeros are made another way.
+  std::span<const double> time_tasks(engine::Program& program, const data::Batch& batch, int runs);
 
   engine::ParameterStore& store() { return store_; }
   const engine::ParameterStore& store() const { return store_; }

@@ -251,6 +251,20 @@ TEST_CASE("trainer: a parameter without a gradient neither decays nor drifts") {
   CHECK(numbers(Section::values, "adaptation_layers.1.weight") != used);
 }
 
+TEST_CASE("trainer: tasks are timed on the batch that is given") {
+  const TrainerOptions options = options_of(8, 8);
+  Trainer trainer(options, lanes());
+  engine::Program& program = trainer.programs().training(4);
+  const auto loss_of = [&](std::uint64_t seed) {
+    const RandomBatch random(options.network, 4, seed);
+    CHECK(trainer.time_tasks(program, random.batch(), 1).size() == program.tasks().size());
+    return program.view("loss/total")[0];
+  };
+  const float first = loss_of(1), second = loss_of(2);
+  CHECK(first != second);
+  CHECK(loss_of(1) == first);
+}
+
 TEST_CASE("trainer: the parts of the loss add up to it, under every recipe") {
   for (const model::Recipe& recipe : model::recipes()) {
     CAPTURE(recipe.name);
