@@ -19,10 +19,10 @@ std::string not_negative(const std::string& text);
 // --NAME and --no-NAME as one option, so that the one on the command line beats the other one in a config file.
 void declare_switch(CLI::App& app, const std::string& name, std::optional<bool>& value, const std::string& description);
 
-// --threads, --precision, --choose, --recompute, --plan-cache
+// --threads, --precision, --choose, --lanes, --recompute, --plan-cache
 struct CompileArguments {
   int threads = 0;
-  std::string precision = "f32", choose = "measure", recompute = "auto", plan_cache = "auto";
+  std::string precision = "f32", choose = "measure", lanes = "on", recompute = "auto", plan_cache = "auto";
   void declare(CLI::App& app);
   void declare_inference(CLI::App& app);  // all but --recompute, which is about backward
   engine::Choose choice() const;

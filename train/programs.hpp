@@ -31,6 +31,7 @@ struct ProgramOptions {
   engine::Choose choose = engine::Choose::measure;
   engine::Recompute recompute = engine::Recompute::automatic;
   bool lanes = true;  // the branches side by side; false: every task on all threads
+  bool find_lanes = false;  // --lanes auto: `lanes` is yet to be found (train/trials.hpp)
   std::vector<std::string> prefer = {};  // what a run that is resumed had chosen (engine::CompileOptions::prefer)
   // A file that keeps measurements between runs (train/plan_cache.hpp); empty: none. Used by Choose::measure only.
   std::filesystem::path plan_cache = {};
@@ -41,7 +42,7 @@ struct ProgramOptions {
   // What training programs are for: micro, pieces of batches (train/batch_gradient.hpp).
   model::BatchPart part = model::BatchPart::whole;
   engine::Precision precision = engine::Precision::f32;
-  // --precision auto: `precision` is yet to be found (train/precision.hpp).
+  // --precision auto: `precision` is yet to be found (train/trials.hpp).
   bool find_precision = false;
 };
 

@@ -1,4 +1,4 @@
-#include "train/precision.hpp"
+#include "train/trials.hpp"
 
 #include <fmt/format.h>
 
@@ -22,18 +22,21 @@ using engine::Mode, engine::Precision;
 constexpr int kTimedSteps = 3;
 
 // All that the time depends on beside the machine.
-std::string key_of(const TrainerOptions& options, std::int64_t batch, Mode mode, const engine::Lanes& lanes, Precision precision) {
+std::string key_of(const TrainerOptions& options, std::int64_t batch, Mode mode, const engine::Lanes& lanes) {
   std::string graph;
   for (const engine::Graph whole = training_graph(options.network, options.recipe, batch); const engine::Node& node : whole.nodes())
     graph += fmt::format("{} {} {};", node.op->kind(), node.op->describe(), whole.value(node.outputs.front()).shape.text());
   std::string key = fmt::format("{} of {} {:016x} batch {} {} choose {} recompute {} threads {}", mode == Mode::train ? "step" : "inference",
-                                options.network.model, XXH64(graph.data(), graph.size(), 0), batch, name_of(precision),
+                                options.network.model, XXH64(graph.data(), graph.size(), 0), batch, name_of(options.programs.precision),
                                 static_cast<int>(options.programs.choose), static_cast<int>(options.programs.recompute), lanes.layout().wide);
   if (mode == Mode::train)
     key += fmt::format(" pieces {} frozen {} optimizer {} averaged {}", options.micro_batches, options.programs.freeze_batch_norm,
                        options.optimizer.index(), options.average_decay > 0);
+  if (!options.programs.lanes) key += " undivided";
   return key;
 }
+
+const char* unit_of(Mode mode) { return mode == Mode::train ? "step" : "batch"; }
 
 double smallest_ms(const std::function<void()>& step) {
   step();  // compiles, and touches the memory
@@ -46,9 +49,8 @@ double smallest_ms(const std::function<void()>& step) {
   return ms;
 }
 
-double measure(TrainerOptions options, std::int64_t batch, Mode mode, engine::Lanes& lanes, Precision precision) {
-  const std::string key = key_of(options, batch, mode, lanes, precision);
-  options.programs.precision = precision;
+double measure(const TrainerOptions& options, std::int64_t batch, Mode mode, engine::Lanes& lanes) {
+  const std::string key = key_of(options, batch, mode, lanes);
   Trainer trainer(options, lanes);  // reads what was measured before
   if (const auto known = engine::timings().find(key)) return *known;
   const RandomBatch random(options.network, batch);
@@ -67,20 +69,45 @@ double measure(TrainerOptions options, std::int64_t batch, Mode mode, engine::La
 }
 }  // namespace
 
-FoundPrecision find_precision(const TrainerOptions& options, std::int64_t batch, Mode mode, engine::Lanes& lanes) {
+Found<Precision> find_precision(const TrainerOptions& options, std::int64_t batch, Mode mode, engine::Lanes& lanes) {
   if (!engine::onednn::has_bf16())
     return {Precision::f32, fmt::format("oneDNN {} computes nothing in bf16 on this CPU", engine::onednn::version())};
-  const double f32 = measure(options, batch, mode, lanes, Precision::f32), bf16 = measure(options, batch, mode, lanes, Precision::bf16);
+  const auto ms = [&](Precision precision) {
+    TrainerOptions tried = options;
+    tried.programs.precision = precision;
+    return measure(tried, batch, mode, lanes);
+  };
+  const double f32 = ms(Precision::f32), bf16 = ms(Precision::bf16);
   return {bf16 < f32 ? Precision::bf16 : Precision::f32,
-          fmt::format("a {} of {} images takes {:.0f} ms in f32 and {:.0f} ms in bf16", mode == Mode::train ? "step" : "batch", batch, f32, bf16)};
+          fmt::format("a {} of {} images takes {:.0f} ms in f32 and {:.0f} ms in bf16", unit_of(mode), batch, f32, bf16)};
 }
 
-TrainerOptions with_precision(TrainerOptions options, std::int64_t batch, Mode mode, engine::Lanes& lanes) {
-  if (!options.programs.find_precision) return options;
-  const FoundPrecision found = find_precision(options, batch, mode, lanes);
-  say(fmt::format("precision {}: {}\n", name_of(found.precision), found.reason));
-  options.programs.precision = found.precision;
-  options.programs.find_precision = false;
+Found<bool> find_lanes(const TrainerOptions& options, std::int64_t batch, Mode mode, engine::Lanes& lanes) {
+  if (lanes.layout().wide < 2) return {false, "there is one thread"};
+  if (!options.network.branches) return {false, "the network has no branches"};
+  if (mode == Mode::train && options.programs.recompute == engine::Recompute::stage) return {false, "--recompute stage runs branches one after the other"};
+  const auto ms = [&](bool divided) {
+    TrainerOptions tried = options;
+    tried.programs.lanes = divided;
+    return measure(tried, batch, mode, lanes);
+  };
+  const double on = ms(true), off = ms(false);
+  return {on <= off, fmt::format("a {} of {} images takes {:.0f} ms with branches side by side and {:.0f} ms with one after the other", unit_of(mode), batch, on, off)};
+}
+
+TrainerOptions with_trials(TrainerOptions options, std::int64_t batch, Mode mode, engine::Lanes& lanes) {
+  if (options.programs.find_precision) {
+    const auto [precision, reason] = find_precision(options, batch, mode, lanes);
+    say(fmt::format("precision {}: {}\n", name_of(precision), reason));
+    options.programs.precision = precision;
+    options.programs.find_precision = false;
+  }
+  if (options.programs.find_lanes) {
+    const auto [divided, reason] = find_lanes(options, batch, mode, lanes);
+    say(fmt::format("lanes {}: {}\n", divided ? "on" : "off", reason));
+    options.programs.lanes = divided;
+    options.programs.find_lanes = false;
+  }
   return options;
 }
 }  // namespace autodidact::train
