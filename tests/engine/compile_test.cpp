@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/executor.hpp"
 #include "engine/random.hpp"
@@ -241,43 +243,67 @@ TEST_CASE("another batch size inherits the choices of the main program, formats 
 }
 
 namespace {
-// y = 2·x, in three ways of which one is wrong and does nearly nothing, so that it would be chosen for its speed.
+// y = 2·x, in several ways. A wrong one makes factor·x of the first of so many parts only, so that it would be chosen for its speed.
+struct Way {
+  std::string id, implementation;
+  float factor = 2;
+  std::int64_t parts = 1;
+};
 class Twice final : public Op {
  public:
+  Twice(std::string name, std::vector<Way> ways) : name_(std::move(name)), ways_(std::move(ways)) {}
   std::string_view kind() const override { return "twice"; }
-  std::string describe() const override { return "twice"; }
+  std::string describe() const override { return name_; }
   std::vector<Port> inputs() const override { return {{"x"}}; }
   std::vector<Shape> infer(std::string_view, std::span<const Shape> inputs) const override { return {inputs[0]}; }
   std::vector<BackwardTask> backward() const override { return {}; }
   void reference(Pass, const ReferenceArguments&) const override {}
   std::vector<Candidate> candidates(const Query& query) const override {
-    return {way("lazy", query, 1), way("left", query, query.inputs[0].count()), way("right", query, query.inputs[0].count())};
+    std::vector<Candidate> all;
+    for (const Way& way : ways_) {
+      Candidate& candidate = all.emplace_back();
+      candidate.id = way.id;
+      candidate.implementation = way.implementation;
+      candidate.types = {{in(0), query.type(query.inputs[0], 1)}, {out(), query.type(query.inputs[0], 1)}};
+      candidate.emit = [way, count = query.inputs[0].count() / way.parts](Emitter& emitter) {
+        emitter.task({"", {in(0)}, {out()}, 0, [way, count](Lane&, const Arguments& a) {
+                        for (std::int64_t i = 0; i < count; ++i) a.write<float>(0)[i] = way.factor * a.read<float>(0)[i];
+                      }});
+      };
+    }
+    return all;
   }
 
  private:
-  static Candidate way(const std::string& id, const Query& query, std::int64_t count) {
-    Candidate candidate;
-    candidate.id = candidate.implementation = id;
-    candidate.types = {{in(0), query.type(query.inputs[0], 1)}, {out(), query.type(query.inputs[0], 1)}};
-    candidate.emit = [count](Emitter& emitter) {
-      emitter.task({"", {in(0)}, {out()}, 0, [count](Lane&, const Arguments& a) {
-                      for (std::int64_t i = 0; i < count; ++i) a.write<float>(0)[i] = 2 * a.read<float>(0)[i];
-                    }});
-    };
-    return candidate;
-  }
+  std::string name_;
+  std::vector<Way> ways_;
 };
+
+// Of the candidates of such an op alone, measured.
+Program measured(Lanes& lanes, const Twice& twice) {
+  Graph graph;
+  graph.output("y", apply(graph, "twice", twice, {graph.input("x", {2, 8, 16, 16}, Role::activation)}));
+  return compile(graph, {.choose = Choose::measure, .gradients = false}, lanes);
+}
 }  // namespace
 
 TEST_CASE("a candidate whose result disagrees with the others' is dropped and named, also when its time is known already") {
   Lanes lanes(1);
-  Graph graph;
-  graph.output("y", apply(graph, "twice", Twice(), {graph.input("x", {2, 8, 16, 16}, Role::activation)}));
   for (int start = 0; start < 2; ++start) {
-    const Program program = compile(graph, {.choose = Choose::measure, .gradients = false}, lanes);
+    const Program program = measured(lanes, Twice("one is lazy", {{"lazy", "lazy", 2, 4096}, {"left", "left"}, {"right", "right"}}));
     REQUIRE(program.dropped().size() == 1);
     CHECK(program.dropped()[0].starts_with("twice forward: lazy"));
     for (const Task& task : program.tasks()) CHECK(task.candidate != "lazy");
+  }
+}
+
+TEST_CASE("candidates of one id have one vote: two that share a fault do not outvote the direct one, wherever it stands") {
+  Lanes lanes(1);
+  const Way direct{"direct", "direct"}, first{"ours", "first", 3}, second{"ours", "second", 3};
+  for (const std::vector<Way>& ways : {std::vector{direct, first, second}, {first, second, direct}, {first, direct, second}}) {
+    const Program program = measured(lanes, Twice("two share a fault, " + ways[0].implementation + ways[1].implementation, ways));
+    REQUIRE(program.dropped().size() == 2);
+    for (const Task& task : program.tasks()) CHECK(task.candidate == "direct");
   }
 }
 
