@@ -57,11 +57,12 @@ train::TraceOptions options_of(const TraceArguments& trace, const train::ModelIn
   options.optimizer = trace.optimizer.options();
   options.learning_rate = trace.optimizer.lr;
   options.backend = trace.backend == "reference" ? engine::Backend::reference : engine::Backend::fast;
-  options.precision = trace.compile.programs().precision;
+  const train::ProgramOptions programs = trace.compile.programs();
+  options.precision = programs.precision;
   options.as_trained = trace.as_trained;
   options.choose = trace.compile.choice();
-  options.recompute = trace.compile.programs().recompute;
-  options.lanes = trace.compile.programs().lanes;
+  options.recompute = programs.recompute;
+  options.lanes = programs.lanes;
   if (!trace.as_trained && options.choose == engine::Choose::measure) options.choose = engine::Choose::direct;
   return options;
 }

@@ -67,16 +67,19 @@ double measure(const TrainerOptions& options, std::int64_t batch, Mode mode, eng
   trainer.programs().keep_timings();
   return ms;
 }
+
+// With one option as it may be.
+template <class T>
+double measure_with(T ProgramOptions::*option, T value, TrainerOptions options, std::int64_t batch, Mode mode, engine::Lanes& lanes) {
+  options.programs.*option = value;
+  return measure(options, batch, mode, lanes);
+}
 }  // namespace
 
 Found<Precision> find_precision(const TrainerOptions& options, std::int64_t batch, Mode mode, engine::Lanes& lanes) {
   if (!engine::onednn::has_bf16())
     return {Precision::f32, fmt::format("oneDNN {} computes nothing in bf16 on this CPU", engine::onednn::version())};
-  const auto ms = [&](Precision precision) {
-    TrainerOptions tried = options;
-    tried.programs.precision = precision;
-    return measure(tried, batch, mode, lanes);
-  };
+  const auto ms = [&](Precision precision) { return measure_with(&ProgramOptions::precision, precision, options, batch, mode, lanes); };
   const double f32 = ms(Precision::f32), bf16 = ms(Precision::bf16);
   return {bf16 < f32 ? Precision::bf16 : Precision::f32,
           fmt::format("a {} of {} images takes {:.0f} ms in f32 and {:.0f} ms in bf16", unit_of(mode), batch, f32, bf16)};
@@ -85,12 +88,8 @@ Found<Precision> find_precision(const TrainerOptions& options, std::int64_t batc
 Found<bool> find_lanes(const TrainerOptions& options, std::int64_t batch, Mode mode, engine::Lanes& lanes) {
   if (lanes.layout().wide < 2) return {false, "there is one thread"};
   if (!options.network.branches) return {false, "the network has no branches"};
-  if (mode == Mode::train && options.programs.recompute == engine::Recompute::stage) return {false, "--recompute stage runs branches one after the other"};
-  const auto ms = [&](bool divided) {
-    TrainerOptions tried = options;
-    tried.programs.lanes = divided;
-    return measure(tried, batch, mode, lanes);
-  };
+  if (options.programs.recompute == engine::Recompute::stage) return {false, "--recompute stage runs branches one after the other"};
+  const auto ms = [&](bool divided) { return measure_with(&ProgramOptions::lanes, divided, options, batch, mode, lanes); };
   const double on = ms(true), off = ms(false);
   return {on <= off, fmt::format("a {} of {} images takes {:.0f} ms with branches side by side and {:.0f} ms with one after the other", unit_of(mode), batch, on, off)};
 }

@@ -92,6 +92,7 @@ TEST_CASE("trials: without lanes every phase is wide, and where there is nothing
   CHECK_FALSE(train::find_lanes(options, 4, Mode::train, one).choice);
   options.programs.recompute = engine::Recompute::stage;
   CHECK_FALSE(train::find_lanes(options, 4, Mode::train, two).choice);
+  CHECK_FALSE(train::find_lanes(options, 4, Mode::infer, two).choice);
   options.network.branches = false;
   options.recipe = model::recipe_by_name("baseline");
   CHECK_FALSE(train::find_lanes(options, 4, Mode::infer, two).choice);
