@@ -56,7 +56,7 @@ void CompileArguments::declare_inference(CLI::App& app) {
                  "how algorithms are chosen: measure (time them), fixed (the same everywhere), direct (full f32 accuracy)")
       ->check(CLI::IsMember({"measure", "fixed", "direct"}));
   app.add_option("--lanes", lanes,
-                 "on: the branches side by side, each on a part of the threads; off: one after the other on all; auto: the faster of the two here, by trial")
+                 "on: the branches side by side, each on a part of the threads; off: one after the other on all; auto: whichever takes less time by what was measured")
       ->check(CLI::IsMember({"on", "off", "auto"}));
   app.add_option("--plan-cache", plan_cache,
                  "file that keeps what was measured for the next start; auto: in the user's cache folder; off: none");
@@ -78,8 +78,7 @@ train::ProgramOptions CompileArguments::programs() const {
     options.precision = engine::Precision::bf16;
   }
   options.find_precision = precision == "auto";
-  options.lanes = lanes != "off";
-  options.find_lanes = lanes == "auto";
+  if (lanes != "auto") options.branches = lanes == "on" ? engine::Branches::side_by_side : engine::Branches::in_turn;
   if (recompute == "none") options.recompute = engine::Recompute::none;
   if (recompute == "stage") options.recompute = engine::Recompute::stage;
   if (plan_cache == "auto") options.plan_cache = train::default_plan_cache();

@@ -22,7 +22,7 @@ void declare_switch(CLI::App& app, const std::string& name, std::optional<bool>&
 // --threads, --precision, --choose, --lanes, --recompute, --plan-cache
 struct CompileArguments {
   int threads = 0;
-  std::string precision = "f32", choose = "measure", lanes = "on", recompute = "auto", plan_cache = "auto";
+  std::string precision = "f32", choose = "measure", lanes = "auto", recompute = "auto", plan_cache = "auto";
   void declare(CLI::App& app);
   void declare_inference(CLI::App& app);  // all but --recompute, which is about backward
   engine::Choose choice() const;

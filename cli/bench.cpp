@@ -14,11 +14,11 @@
 #include "train/errors.hpp"
 #include "train/machine.hpp"
 #include "train/median.hpp"
+#include "train/precision.hpp"
 #include "train/random_batch.hpp"
 #include "train/scaling.hpp"
 #include "train/step_check.hpp"
 #include "train/trainer.hpp"
-#include "train/trials.hpp"
 
 namespace autodidact::cli {
 namespace {
@@ -78,7 +78,7 @@ Json describe(const BenchArguments& bench, const train::Trainer& trainer, const 
             {"precision", name_of(trainer.options().programs.precision)},
             {"threads", threads}};
   if (bench.what != "infer") json["recompute"] = bench.compile.recompute;
-  json["lanes"] = threads > 1 && std::any_of(program.phases().begin(), program.phases().end(), [](const engine::Phase& phase) { return !phase.wide; });
+  json["lanes"] = threads > 1 && program.divided();
   json["floor_s"] = bench.compile.choice() == engine::Choose::measure ? Json(floor_seconds(program, threads)) : Json();
   json["arena_bytes"] = program.memory().arena;
   return json;
@@ -132,7 +132,7 @@ Json simulate_scaling(const BenchArguments& bench, const train::TrainerOptions& 
   Json rows = Json::array();
   double one = 0;
   for (int threads = 1; threads <= kMostThreads; threads *= 2) {
-    const double seconds = train::simulated_seconds(phases, engine::Lanes::layout_for(threads));
+    const double seconds = train::simulated_seconds(phases, engine::Lanes::layout_for(threads), options.programs.branches);
     if (threads == 1) one = seconds;
     Json row{{"threads", threads}, {"simulated_s", seconds}, {"speedup", one / seconds}, {"measured_s", nullptr}};
     if (threads <= lanes.layout().wide) {
@@ -196,7 +196,7 @@ int run_bench(const Arguments& arguments) {
 
   engine::Lanes lanes(bench.compile.threads);
   const engine::Mode mode = bench.what == "infer" ? engine::Mode::infer : engine::Mode::train;
-  train::Trainer trainer(train::with_trials(bench.options(), bench.batch, mode, lanes), lanes);
+  train::Trainer trainer(train::with_precision(bench.options(), bench.batch, mode, lanes), lanes);
   if (bench.what == "floor" && bench.compile.choice() != engine::Choose::measure)
     throw std::invalid_argument("bench floor measures every candidate: --choose must be measure");
   if (bench.check && bench.what != "step") throw std::invalid_argument("--check compares gradients: it belongs to bench step");

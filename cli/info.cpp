@@ -11,8 +11,8 @@
 #include "cli/step_arguments.hpp"
 #include "engine/onednn.hpp"
 #include "train/machine.hpp"
+#include "train/precision.hpp"
 #include "train/trainer.hpp"
-#include "train/trials.hpp"
 
 namespace autodidact::cli {
 namespace {
@@ -150,7 +150,7 @@ int run_info(const Arguments& arguments) {
     training.network = network.options(recipe, images.classes, images.channels, images.side);
     training.programs = compile.programs();
     step.set(training);
-    training = train::with_trials(training, batch, engine::Mode::train, lanes);
+    training = train::with_precision(training, batch, engine::Mode::train, lanes);
     info["memory"] = forecast(training, batch, optimizer == "adamw", lanes);
     print_memory(text, info["memory"]);
   }

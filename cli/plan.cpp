@@ -5,9 +5,9 @@
 #include "cli/command.hpp"
 #include "data/source.hpp"
 #include "train/plan_table.hpp"
+#include "train/precision.hpp"
 #include "train/random_batch.hpp"
 #include "train/trainer.hpp"
-#include "train/trials.hpp"
 
 namespace autodidact::cli {
 
@@ -38,7 +38,7 @@ int run_plan(const Arguments& arguments) {
   options.recipe = loss;
   options.programs = compile.programs();
   const engine::Mode mode = inference ? engine::Mode::infer : engine::Mode::train;
-  train::Trainer trainer(train::with_trials(options, batch, mode, lanes), lanes);
+  train::Trainer trainer(train::with_precision(options, batch, mode, lanes), lanes);
   engine::Program& program =
       inference ? trainer.programs().inference(batch) : trainer.programs().training(batch);
   if (runs > 0) trainer.time_tasks(program, train::RandomBatch(trainer.options().network, batch).batch(), runs);

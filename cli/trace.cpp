@@ -62,7 +62,7 @@ train::TraceOptions options_of(const TraceArguments& trace, const train::ModelIn
   options.as_trained = trace.as_trained;
   options.choose = trace.compile.choice();
   options.recompute = programs.recompute;
-  options.lanes = programs.lanes;
+  options.branches = programs.branches;
   if (!trace.as_trained && options.choose == engine::Choose::measure) options.choose = engine::Choose::direct;
   return options;
 }
@@ -82,7 +82,6 @@ int run_trace(const Arguments& arguments) {
   leave_network_to_weights(app);
   app.parse(arguments);
   if (trace.compile.precision == "auto") throw std::invalid_argument("trace times nothing: --precision must be f32 or bf16");
-  if (trace.compile.lanes == "auto") throw std::invalid_argument("trace times nothing: --lanes must be on or off");
   if (trace.compile.precision == "bf16" && trace.backend == "reference")
     throw std::invalid_argument("the reference backend computes in f64: it has no --precision");
 

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "train/trials.hpp"
+#include "train/precision.hpp"
 
 namespace autodidact::cli {
 
@@ -28,7 +28,7 @@ train::Trainer& TrainedNetwork::open(engine::Lanes& lanes, train::ProgramOptions
   options.recipe = model::recipe_by_name(options.network.branches ? "none" : "baseline");
   options.programs = std::move(programs);
   trainer_ = std::make_unique<train::Trainer>(
-      train::with_trials(std::move(options), batch, engine::Mode::infer, lanes), lanes);
+      train::with_precision(std::move(options), batch, engine::Mode::infer, lanes), lanes);
   for (const std::string& name : train::load_weights(file_, trainer_->store()).ignored)
     if (!name.starts_with("adaptation_layers.")) fmt::print(stderr, "ignored: {}\n", name);
   return *trainer_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
 
@@ -49,9 +50,14 @@ Program::Program(Parts parts)
       dropped_(std::move(parts.dropped)),
       slots_(std::move(parts.slots)),
       memory_(parts.memory),
+      planned_(parts.planned),
       number_type_(parts.number_type) {
   own_.reserve(aligned(std::max<std::size_t>(memory_.own, 1)));
   std::memset(own_.data(), 0, own_.bytes());
+}
+
+bool Program::divided() const {
+  return std::any_of(phases_.begin(), phases_.end(), [](const Phase& phase) { return !phase.wide; });
 }
 
 void* Program::address(const Place& place) const {

@@ -62,6 +62,12 @@ struct Terminal {
   Place place;
 };
 
+// What the tasks of a step take one after the other and side by side as they were measured, in milliseconds, with the branches side by side and in turn
+// (engine/compile/compile.hpp, Branches); 0: not compared.
+struct PlannedTimes {
+  double side_by_side_ms = 0, in_turn_ms = 0;
+};
+
 // What memory a program needs, for the forecast.
 struct MemoryForecast {
   std::size_t arena = 0, own = 0;
@@ -83,6 +89,9 @@ class Program {
   std::span<const Task> tasks() const { return tasks_; }
   std::span<const Phase> phases() const { return phases_; }
   MemoryForecast memory() const { return memory_; }
+  // Whether branches run side by side, in lanes of their own.
+  bool divided() const;
+  const PlannedTimes& planned() const { return planned_; }
   DType number_type() const { return number_type_; }
   // Parameters whose gradient this program writes; the optimizer leaves all others alone.
   std::span<const std::string> gradients() const { return gradients_; }
@@ -135,6 +144,7 @@ class Program {
   std::vector<std::string> gradients_, dropped_, slots_;
   std::vector<std::size_t> slot_offsets_;  // bytes, in the bound store
   MemoryForecast memory_;
+  PlannedTimes planned_;
   DType number_type_ = DType::f32;
   Arena own_;
   ParameterStore* store_ = nullptr;
@@ -149,6 +159,7 @@ struct Program::Parts {
   std::map<std::string, Terminal, std::less<>> inputs, outputs;
   std::vector<std::string> gradients, dropped, slots;
   MemoryForecast memory;
+  PlannedTimes planned;
   DType number_type = DType::f32;
   std::shared_ptr<Replay> replay;
 };

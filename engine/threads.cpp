@@ -275,6 +275,12 @@ Lanes::Layout Lanes::layout_for(int threads) {
   return {.wide = threads, .narrow_size = threads / count, .narrow_count = count};
 }
 
+double makespan(std::span<const double> work, int lanes) {
+  std::vector<double> busy(static_cast<std::size_t>(lanes), 0);
+  for (const double time : work) *std::min_element(busy.begin(), busy.end()) += time;
+  return *std::max_element(busy.begin(), busy.end());
+}
+
 int allowed_cores() {
   cpu_set_t mask;
   CPU_ZERO(&mask);

@@ -72,6 +72,9 @@ class Lanes {
   Layout layout_;
 };
 
+// How long Lanes::run_narrow takes if its pieces of work take so long each.
+double makespan(std::span<const double> work, int lanes);
+
 // "OpenMP" or "TBB": what oneDNN and our loops run on.
 std::string threading_name();
 }  // namespace autodidact::engine

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/compile/compile.hpp"
+
 namespace autodidact::train {
 namespace {
 
@@ -30,7 +32,7 @@ std::string in_words(std::string text) {
 }  // namespace
 
 std::string plan_choices(const engine::Program& program) {
-  std::string text;
+  std::string text = fmt::format("branches\tplan\t{}\n", name_of(program.divided() ? engine::Branches::side_by_side : engine::Branches::in_turn));
   for (const engine::Task& task : program.tasks())
     if (!task.node.empty()) text += fmt::format("{}\t{}\t{}\t{}\t{}\n", task.node, name_of(task.pass), task.candidate, task.implementation,
                                               task.formats);

@@ -10,7 +10,7 @@
 
 namespace autodidact::train {
 
-// A line a task of a node: "NODE<tab>PASS<tab>CANDIDATE<tab>IMPLEMENTATION<tab>FORMATS of its operands".
+// A line a task of a node: "NODE<tab>PASS<tab>CANDIDATE<tab>IMPLEMENTATION<tab>FORMATS of its operands". The first says how the branches run.
 std::string plan_choices(const engine::Program& program);
 
 // For engine::CompileOptions::prefer.

@@ -73,12 +73,17 @@ std::string plan_table(const engine::Program& program, std::span<const double> m
                        static_cast<double>(memory.own) / 1e6);
   table += fmt::format("\ntimes in ms; predicted: measured alone when it was chosen, {:.1f} in all; measured: inside a step, {}\n",
                        predicted_total, measured_total > 0 ? fmt::format("{:.1f} in all", measured_total) : "with --time N");
+  if (const engine::PlannedTimes& planned = program.planned(); planned.side_by_side_ms > 0)
+    table += fmt::format("by the times measured alone: with the branches side by side {:.1f}, one after the other {:.1f}\n", planned.side_by_side_ms,
+                         planned.in_turn_ms);
   return table;
 }
 
 nlohmann::ordered_json plan_json(const engine::Program& program, std::span<const double> measured_ms) {
   nlohmann::ordered_json json{{"arena_bytes", program.memory().arena},
                               {"own_bytes", program.memory().own},
+                              {"side_by_side_ms", milliseconds_json(program.planned().side_by_side_ms)},
+                              {"in_turn_ms", milliseconds_json(program.planned().in_turn_ms)},
                               {"tasks", nlohmann::ordered_json::array()}};
   each_task(program, [&](int phase, std::size_t index) {
     const engine::Task& task = program.tasks()[index];

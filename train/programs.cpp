@@ -42,8 +42,7 @@ engine::CompileOptions Programs::options_for(Use use, const engine::Program* inh
   options.choose = options_.choose;
   options.recompute = options_.recompute;
   options.prefer = options_.prefer;
-  // Side by side the branches' activations would be alive together; one after another they take turns.
-  options.lanes = options_.lanes && options_.recompute != engine::Recompute::stage;
+  options.branches = options_.recompute == engine::Recompute::stage ? engine::Branches::in_turn : options_.branches;
   options.fusions = ops::fusion_rules();
   options.inherit = inherit;
   options.gradients = training;

@@ -30,8 +30,8 @@ engine::Graph training_graph(const model::NetworkOptions& network, const model::
 struct ProgramOptions {
   engine::Choose choose = engine::Choose::measure;
   engine::Recompute recompute = engine::Recompute::automatic;
-  bool lanes = true;  // the branches side by side; false: every task on all threads
-  bool find_lanes = false;  // --lanes auto: `lanes` is yet to be found (train/trials.hpp)
+  // Side by side is never with Recompute::stage, for then the branches' activations would be alive together; in turn they come one after the other.
+  engine::Branches branches = engine::Branches::automatic;
   std::vector<std::string> prefer = {};  // what a run that is resumed had chosen (engine::CompileOptions::prefer)
   // A file that keeps measurements between runs (train/plan_cache.hpp); empty: none. Used by Choose::measure only.
   std::filesystem::path plan_cache = {};

@@ -24,7 +24,7 @@ std::vector<TaskKey> keys_of(const engine::Program& program) {
 
 // Every task on all threads of the lanes, by the algorithms of `choices`.
 TaskTimes time_undivided(TrainerOptions options, const std::string& choices, const data::Batch& batch, engine::Lanes& lanes, int runs) {
-  options.programs.lanes = false;
+  options.programs.branches = engine::Branches::in_turn;
   options.programs.prefer = lines_of(choices);
   Trainer trainer(options, lanes);
   engine::Program& program = trainer.programs().training(static_cast<std::int64_t>(batch.count));
@@ -41,11 +41,16 @@ double list_ms(const std::vector<TaskScaling>& list, int threads) {
   return ms;
 }
 
-// The next list goes to the lane that is free first; the slowest lane decides.
 double split_ms(const ScalingPhase& phase, const engine::Lanes::Layout& layout) {
-  std::vector<double> lanes(static_cast<std::size_t>(layout.narrow_count), 0);
-  for (const auto& list : phase.lists) *std::min_element(lanes.begin(), lanes.end()) += list_ms(list, layout.narrow_size);
-  return *std::max_element(lanes.begin(), lanes.end());
+  std::vector<double> lists;
+  for (const auto& list : phase.lists) lists.push_back(list_ms(list, layout.narrow_size));
+  return engine::makespan(lists, layout.narrow_count);
+}
+
+double wide_ms(const ScalingPhase& phase, int threads) {
+  double ms = 0;
+  for (const auto& list : phase.lists) ms += list_ms(list, threads);
+  return ms;
 }
 }  // namespace
 
@@ -54,14 +59,19 @@ TaskScaling task_scaling(double one_ms, double several_ms, int threads) {
   return {serial, std::max(0.0, one_ms - serial)};
 }
 
-double simulated_seconds(const std::vector<ScalingPhase>& phases, const engine::Lanes::Layout& layout) {
-  double ms = 0;
-  for (const ScalingPhase& phase : phases) ms += phase.wide ? list_ms(phase.lists.front(), layout.wide) : split_ms(phase, layout);
-  return ms / 1000;
+double simulated_seconds(const std::vector<ScalingPhase>& phases, const engine::Lanes::Layout& layout, engine::Branches branches) {
+  double side_by_side = 0, in_turn = 0;
+  for (const ScalingPhase& phase : phases) {
+    in_turn += wide_ms(phase, layout.wide);
+    side_by_side += phase.wide ? wide_ms(phase, layout.wide) : split_ms(phase, layout);
+  }
+  if (branches == engine::Branches::automatic) return std::min(side_by_side, in_turn) / 1000;
+  return (branches == engine::Branches::in_turn ? in_turn : side_by_side) / 1000;
 }
 
-std::vector<ScalingPhase> measure_scaling(const TrainerOptions& options, const data::Batch& batch, engine::Lanes& lanes, int runs) {
+std::vector<ScalingPhase> measure_scaling(TrainerOptions options, const data::Batch& batch, engine::Lanes& lanes, int runs) {
   const int threads = lanes.layout().wide;
+  options.programs.branches = engine::Branches::side_by_side;
   if (threads < 2) throw std::invalid_argument("how a step scales cannot be seen on one thread: there must be two or more");
   Trainer trainer(options, lanes);
   engine::Program& program = trainer.programs().training(static_cast<std::int64_t>(batch.count));

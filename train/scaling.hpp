@@ -28,10 +28,10 @@ struct ScalingPhase {
   std::vector<std::vector<TaskScaling>> lists;
 };
 
-// Seconds of a step on so many threads.
-double simulated_seconds(const std::vector<ScalingPhase>& phases, const engine::Lanes::Layout& layout);
+// Seconds of a step on so many threads, with the branches side by side, or in turn; automatic: whichever is less.
+double simulated_seconds(const std::vector<ScalingPhase>& phases, const engine::Lanes::Layout& layout, engine::Branches branches);
 
 // Times the tasks of a training step `runs` times on one thread and on all threads of `lanes`, with the same algorithms, and keeps
-// the smallest times. Throws std::invalid_argument if there is only one.
-std::vector<ScalingPhase> measure_scaling(const TrainerOptions& options, const data::Batch& batch, engine::Lanes& lanes, int runs);
+// the smallest times; of a program whose branches run side by side, if it has any. Throws std::invalid_argument if there is only one.
+std::vector<ScalingPhase> measure_scaling(TrainerOptions options, const data::Batch& batch, engine::Lanes& lanes, int runs);
 }  // namespace autodidact::train

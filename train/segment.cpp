@@ -19,7 +19,7 @@ engine::Graph segment_graph(const model::NetworkOptions& network, const Segment&
     compile.feeds.push_back(name);
     if (options.feed) compile.feed_types[name] = *options.feed;
   }
-  compile.lanes = compile.lanes && options.lanes;
+  if (!options.lanes) compile.branches = engine::Branches::in_turn;
   return graph;
 }
 }  // namespace autodidact::train

@@ -41,7 +41,7 @@ Program plain_program(const engine::Graph& graph, engine::Backend backend, engin
   options.backend = backend;
   options.choose = engine::Choose::direct;
   options.reuse = false;
-  options.lanes = false;
+  options.branches = engine::Branches::in_turn;
   for (const auto& [name, value] : graph.outputs())
     if (name.starts_with("loss/")) options.outputs.push_back(name);
   return engine::compile(graph, options, lanes);

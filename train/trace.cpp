@@ -70,7 +70,7 @@ class TracedStep {
     compile.precision = options_.precision;
     compile.choose = options_.choose;
     compile.reuse = options_.as_trained;
-    compile.lanes = options_.lanes;
+    compile.branches = options_.branches;
     if (options_.as_trained) compile.recompute = options_.recompute;
     if (!options_.as_trained) return compile;
     compile.fusions = ops::fusion_rules();

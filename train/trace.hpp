@@ -43,7 +43,7 @@ struct TraceOptions {
   engine::Backend backend = engine::Backend::fast;
   engine::Precision precision = engine::Precision::f32;  // of the fast backend
   engine::Recompute recompute = engine::Recompute::automatic;  // as_trained only
-  bool lanes = true;                                           // the branches side by side
+  engine::Branches branches = engine::Branches::automatic;
   bool as_trained = false;                                     // Backend::fast only
 };
 

@@ -18,10 +18,10 @@
 #include "train/interruption.hpp"
 #include "train/metrics_log.hpp"
 #include "train/plan_choices.hpp"
+#include "train/precision.hpp"
 #include "train/progress.hpp"
 #include "train/resume.hpp"
 #include "train/stretch.hpp"
-#include "train/trials.hpp"
 
 namespace autodidact::train {
 namespace {
@@ -95,7 +95,7 @@ class Run {
       if (resumed_->state.precision == "bf16") trainer.programs.precision = engine::Precision::bf16;
     }
     const std::size_t all = source.train->size(), held_out = options_.validation == data::Validation::none ? 0 : data::validation_size(all);
-    return with_trials(std::move(trainer), static_cast<std::int64_t>(std::min(options_.batch, all - held_out)), engine::Mode::train, lanes);
+    return with_precision(std::move(trainer), static_cast<std::int64_t>(std::min(options_.batch, all - held_out)), engine::Mode::train, lanes);
   }
 
   // To the step after which the checkpoint was written.

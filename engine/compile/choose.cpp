@@ -18,8 +18,6 @@
 namespace autodidact::engine::compile_passes {
 namespace {
 
-// Reorders are not measured: each is taken to cost one read and one write at this speed.
-constexpr double kReorderBytesPerMs = 16e6;
 // Milliseconds that no choice can cost: what a preferred candidate is let off.
 constexpr double kPreference = 1e9;
 
@@ -110,26 +108,26 @@ class Chooser {
     double ms = 0, fastest_ms = 0;  // of the selected and of the fastest; 0: not measured
   };
 
-  Selection select(const Query& query, const Step& step, const std::vector<Candidate>& candidates,
-                   Lane& lane) {
+  Selection select(const Query& query, const Step& step, const std::vector<Candidate>& candidates, int lane) {
     const bool labels = std::any_of(query.node.inputs.begin(), query.node.inputs.end(), [&](ValueId id) {
       return draft_.graph.value(id).role == Role::label;
     });
     const bool timed = draft_.options.choose == Choose::measure && !labels &&
-                       (candidates.size() > 1 || draft_.options.time_everything);
+                       (candidates.size() > 1 || draft_.options.time_everything || (draft_.compared && query.node.exit > 0));
     if (const auto inherited = inherited_choice(query, candidates)) return {*inherited};
     std::vector<double> times(candidates.size(), 0);
-    if (timed)
+    if (timed) {
+      TrialGround ground(draft_.lanes, lane == 0, draft_.trial_memory);
       times = measure(query, candidates,
                       [&](const Candidate& candidate) -> const std::vector<TensorType>& { return wiring_.keeps(step, candidate); },
-                      lane, draft_.dropped);
+                      ground, draft_.dropped);
+    }
     Selection best;
     double best_cost = std::numeric_limits<double>::max();
     double fastest = std::numeric_limits<double>::max();
     for (std::size_t i = 0; i < candidates.size(); ++i) {
-      const double reorders = static_cast<double>(wiring_.reorder_bytes(step, query, candidates[i]));
       const double ms = times[i];
-      double cost = ms + 2 * reorders / kReorderBytesPerMs;
+      double cost = ms + reorder_ms(wiring_.reorder_bytes(step, query, candidates[i]));
       if (preferred(query, candidates[i])) cost -= kPreference;
       fastest = std::min(fastest, ms);
       if (cost >= best_cost) continue;
@@ -165,12 +163,13 @@ class Chooser {
     const Node& node = draft_.graph.node(step.node);
     const int lane = lane_of(draft_, node);
     Query query = make_query(step);
-    run_in_lane(draft_, lane, [&](Lane& team) {
-      const std::vector<Candidate> candidates = usable_candidates(query, step);
-      if (candidates.empty())
-        refuse(node.op->kind(), node.name,
-               std::string("has no implementation for ") + name_of(step.pass) + " on this CPU");
-      const Selection selection = select(query, step, candidates, team);
+    std::vector<Candidate> candidates;
+    run_in_lane(draft_, lane, [&](Lane&) { candidates = usable_candidates(query, step); });
+    if (candidates.empty())
+      refuse(node.op->kind(), node.name,
+             std::string("has no implementation for ") + name_of(step.pass) + " on this CPU");
+    const Selection selection = select(query, step, candidates, lane);
+    run_in_lane(draft_, lane, [&](Lane&) {
       const Candidate& chosen = candidates[selection.index];
       Emission emission(*draft_.options.communicator);
       chosen.emit(emission);
@@ -192,8 +191,5 @@ class Chooser {
 };
 }  // namespace
 
-void choose(Draft& draft) {
-  Chooser(draft).run();
-  end_trials();
-}
+void choose(Draft& draft) { Chooser(draft).run(); }
 }  // namespace autodidact::engine::compile_passes

@@ -32,6 +32,10 @@ enum class Choose : std::uint8_t { measure, fixed, direct };
 // turns lanes off (train/programs.cpp) other parts of a tensor are summed first.
 enum class Recompute : std::uint8_t { none, automatic, stage };
 
+// The branches of the graph's exits (Graph::exit). side_by_side: each in a narrow lane, on a part of the threads · in_turn: wide, as all else · automatic:
+// as `inherit` or `prefer` has it; else side_by_side, unless there is one thread, or in_turn is faster by a twentieth of what was measured (Program::planned).
+enum class Branches : std::uint8_t { side_by_side, in_turn, automatic };
+
 struct FeedType {
   DType dtype = DType::f32;
   Format format = {};
@@ -66,9 +70,9 @@ struct CompileOptions {
   // Choices to take over, by node and pass, where they are offered: other batch sizes inherit those of the main program.
   const Program* inherit = nullptr;
   // Candidates to take where they are offered: an id, for every pass; or "NODE<tab>PASS<tab>ID<tab>IMPLEMENTATION<tab>FORMATS", as
-  // was chosen before (Task::formats).
+  // was chosen before (Task::formats). And for Branches::automatic how the branches ran: "branches<tab>plan<tab>in_turn".
   std::vector<std::string> prefer = {};
-  bool lanes = true;  // false: every task runs wide, in list order
+  Branches branches = Branches::side_by_side;
   // Also time what there is only one way to do, so that Task::fastest_ms is known of every step: for a forecast.
   bool time_everything = false;
   Communicator* communicator = &alone();  // must live as long as the program
@@ -79,4 +83,9 @@ void require_bf16();
 
 // Throws std::invalid_argument for what the caller got wrong (names, a loss that is no scalar, bf16 on a CPU that oneDNN has none for).
 Program compile(const Graph& graph, const CompileOptions& options, Lanes& lanes);
+
+inline const char* name_of(Branches branches) {
+  constexpr const char* kNames[] = {"side_by_side", "in_turn", "automatic"};
+  return kNames[static_cast<std::size_t>(branches)];
+}
 }  // namespace autodidact::engine

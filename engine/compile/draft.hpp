@@ -35,7 +35,9 @@ struct DraftTask {
 struct Draft {
   const CompileOptions& options;
   Lanes& lanes;
+  std::vector<Arena>& trial_memory;  // a piece for each lane
   Graph graph;
+  bool compared = false;  // with the same branches in another way: every task of theirs is timed
 
   // differentiate
   std::vector<bool> needs_gradient = {};  // per value
@@ -52,6 +54,7 @@ struct Draft {
 
   // schedule, place
   std::vector<Phase> phases = {};
+  PlannedTimes planned = {};
   MemoryForecast memory = {};
 };
 
@@ -61,11 +64,16 @@ void choose(Draft& draft);
 void schedule(Draft& draft);
 void place(Draft& draft);
 
-// The lane that a node runs in: 0 the wide lane, otherwise its exit. With several ranks all is wide: what they sum must come one at a
-// time, in the same order everywhere.
+// Reorders are not measured: each is taken to cost one read and one write at 16 GB/s.
+inline double reorder_ms(std::size_t bytes) { return 2 * static_cast<double>(bytes) / 16e6; }
+// What the tasks of a scheduled draft take by their measured times, without those that are not measured.
+double planned_ms(const Draft& draft);
+
+// Whether there may be lanes for branches. With several ranks all is wide: what they sum must come one at a time, in the same order everywhere.
+inline bool divisible(const CompileOptions& options) { return options.backend == Backend::fast && options.communicator->size() == 1; }
+// The lane that a node runs in: 0 the wide lane, otherwise its exit.
 inline int lane_of(const Draft& draft, const Node& node) {
-  const bool lanes = draft.options.lanes && draft.options.backend == Backend::fast && draft.options.communicator->size() == 1;
-  return lanes ? node.exit : 0;
+  return draft.options.branches == Branches::side_by_side && divisible(draft.options) ? node.exit : 0;
 }
 // Runs `work` in that lane and waits: primitives must be made where they will run.
 inline void run_in_lane(const Draft& draft, int lane, const std::function<void(Lane&)>& work) {

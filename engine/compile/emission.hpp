@@ -45,10 +45,4 @@ TensorType operand_type(const Query& query, const Candidate& candidate,
 // The formats of the operands that it says one of, in its order: "nChw16c nhwc".
 std::string formats_text(const Candidate& candidate);
 
-// Milliseconds that each candidate's tasks take in `lane`, the smallest of a few runs on made-up numbers. Each distinct problem is
-// measured once (engine/compile/timings.hpp). A candidate whose result disagrees with those of the others has Timings::kDropped, and a
-// sentence in `dropped`. `keeps`: of the forward candidate of each. Call it inside the lane.
-std::vector<double> measure(const Query& query, const std::vector<Candidate>& candidates,
-                            const std::function<const std::vector<TensorType>&(const Candidate&)>& keeps, Lane& lane,
-                            std::vector<std::string>& dropped);
 }  // namespace autodidact::engine::compile_passes

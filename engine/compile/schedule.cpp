@@ -99,4 +99,22 @@ class Scheduler {
 }  // namespace
 
 void schedule(Draft& draft) { Scheduler(draft).run(); }
+
+double planned_ms(const Draft& draft) {
+  const auto list_ms = [&](const std::vector<std::int32_t>& list) {
+    double ms = 0;
+    for (const std::int32_t t : list) {
+      const Task& task = draft.tasks[static_cast<std::size_t>(t)].task;
+      ms += task.candidate == "reorder" ? reorder_ms(task.result.bytes()) : task.predicted_ms;
+    }
+    return ms;
+  };
+  double ms = 0;
+  for (const Phase& phase : draft.phases) {
+    std::vector<double> lists;
+    for (const auto& list : phase.lists) lists.push_back(list_ms(list));
+    ms += phase.wide ? lists.front() : makespan(lists, draft.lanes.layout().narrow_count);
+  }
+  return ms;
+}
 }  // namespace autodidact::engine::compile_passes

@@ -3,16 +3,9 @@
 #include <algorithm>
 
 #include "engine/bf16.hpp"
-#include "engine/program.hpp"
 
 namespace autodidact::engine::compile_passes {
 namespace {
-
-// Memory to measure in: every operand gets a part of it.
-Arena& playground() {
-  static Arena memory;
-  return memory;
-}
 
 // Small numbers of both signs that bf16 has, a function of where they stand in the tensor and not of how that is laid out: the candidates
 // of a task must agree on what they make of them, also where one rounds its weights and another does not. Channels that only fill up a
@@ -68,9 +61,14 @@ std::vector<float> sample(const TensorType& type, const T* from) {
 
 bool of_numbers(const TensorType& type) { return type.dtype == DType::f32 || type.dtype == DType::bf16; }
 
-template <class T = void>
-T* at(std::size_t offset) {
-  return reinterpret_cast<T*>(playground().data() + offset);
+// So that no candidate is timed while the system finds memory.
+void grow(Arena& memory, std::size_t bytes, Lane& lane) {
+  if (bytes <= memory.bytes()) return;
+  memory.reserve(bytes);
+  constexpr std::int64_t kPage = 4096;
+  lane.parallel(static_cast<std::int64_t>(bytes) / kPage, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t page = begin; page < end; ++page) memory.data()[page * kPage] = std::byte{0};
+  });
 }
 
 Emission emitted(const Candidate& candidate) {
@@ -102,9 +100,9 @@ TrialLayout::TrialLayout(const Query& query, const Candidate& candidate, const s
   for (int i = 0; i < static_cast<int>(emission.packs.size()); ++i) add({Operand::Kind::packed, i});
 }
 
-Trial::Trial(const Query& query, const Candidate& candidate, const std::vector<TensorType>& keeps, Lane& lane)
-    : lane_(lane), emission_(emitted(candidate)), layout_(query, candidate, keeps, emission_) {
-  playground().reserve(layout_.bytes());
+Trial::Trial(const Query& query, const Candidate& candidate, const std::vector<TensorType>& keeps, Lane& lane, Arena& memory)
+    : lane_(lane), memory_(memory), emission_(emitted(candidate)), layout_(query, candidate, keeps, emission_) {
+  grow(memory_, layout_.bytes(), lane_);
   for (const auto& [operand, place] : layout_.places()) {
     if (!of_numbers(place.type)) continue;
     with_element(place.type.dtype, [&, &place = place](auto t) { fill(place.type, at<decltype(t)>(place.offset), lane); });
@@ -151,5 +149,12 @@ void Trial::call(const std::vector<Operand>& reads, const std::vector<Operand>& 
   kernel(lane_, {reads_.data(), writes_.data(), at<std::byte>(layout_.scratch())});
 }
 
-void end_trials() { playground() = Arena(); }
+void TrialGround::run(const std::function<void(Lane&, Arena&, std::size_t)>& work) {
+  if (wide_) lanes_.run_wide([&](Lane& lane) { work(lane, memory_.front(), 0); });
+  else
+    lanes_.run_narrow(static_cast<int>(count()), [&](Lane& lane, int i) {
+      const auto which = static_cast<std::size_t>(i);
+      work(lane, memory_[which], which);
+    });
+}
 }  // namespace autodidact::engine::compile_passes

@@ -4,10 +4,14 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "engine/compile/timings.hpp"
 #include "engine/executor.hpp"
 #include "engine/random.hpp"
 #include "ops/convolution.hpp"
@@ -102,7 +106,7 @@ TEST_CASE("lanes of one thread compute what the wide lane of one thread computes
   const Graph graph = branched_graph();
   Lanes lanes(1);
   CompileOptions wide = options_of();
-  wide.lanes = false;
+  wide.branches = Branches::in_turn;
   CHECK(step(graph, options_of(), lanes) == step(graph, wide, lanes));
 }
 
@@ -305,6 +309,87 @@ TEST_CASE("candidates of one id have one vote: two that share a fault do not out
     REQUIRE(program.dropped().size() == 2);
     for (const Task& task : program.tasks()) CHECK(task.candidate == "direct");
   }
+}
+
+namespace {
+// Adds one to each number. Takes so long in the narrow lane of two, and so long in the wide one. In narrow lanes it waits until another has come, and
+// remembers if one has.
+struct Slow {
+  int narrow_ms = 0, wide_ms = 0;
+  std::atomic<int>* inside = nullptr;
+  std::atomic<bool>* met = nullptr;
+};
+class Sleeper final : public Op {
+ public:
+  Sleeper(std::string name, Slow slow) : name_(std::move(name)), slow_(slow) {}
+  std::string_view kind() const override { return "sleeper"; }
+  std::string describe() const override { return name_; }
+  std::vector<Port> inputs() const override { return {{"x"}}; }
+  std::vector<Shape> infer(std::string_view, std::span<const Shape> inputs) const override { return {inputs[0]}; }
+  std::vector<BackwardTask> backward() const override { return {}; }
+  void reference(Pass, const ReferenceArguments&) const override {}
+  std::vector<Candidate> candidates(const Query& query) const override {
+    Candidate candidate;
+    candidate.id = candidate.implementation = "only";
+    candidate.types = {{in(0), query.type(query.inputs[0], 1)}, {out(), query.type(query.inputs[0], 1)}};
+    candidate.emit = [slow = slow_, count = query.inputs[0].count()](Emitter& emitter) {
+      emitter.task({"", {in(0)}, {out()}, 0, [slow, count](Lane& lane, const Arguments& a) {
+                      for (std::int64_t i = 0; i < count; ++i) a.write<float>(0)[i] = a.read<float>(0)[i] + 1;
+                      std::this_thread::sleep_for(std::chrono::milliseconds(lane.size() == 1 ? slow.narrow_ms : slow.wide_ms));
+                      if (lane.size() != 1 || !slow.inside) return;
+                      ++*slow.inside;
+                      for (int wait = 0; wait < 200 && *slow.inside < 2; ++wait) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                      if (*slow.inside >= 2) *slow.met = true;
+                      --*slow.inside;
+                    }});
+    };
+    return {candidate};
+  }
+
+ private:
+  std::string name_;
+  Slow slow_;
+};
+
+// Two branches, each of one such op.
+Program two_branches(Lanes& lanes, const std::string& name, const Slow& slow, CompileOptions options = {}) {
+  Graph graph;
+  const ValueId x = graph.input("x", {2, 8, 4, 4}, Role::activation);
+  for (int k = 1; k <= 2; ++k) {
+    const auto scope = graph.exit(k);
+    graph.output("y" + std::to_string(k), apply(graph, "branch" + std::to_string(k), Sleeper(name, slow), {x}));
+  }
+  options.gradients = false;
+  options.branches = Branches::automatic;
+  return compile(graph, options, lanes);
+}
+}  // namespace
+
+TEST_CASE("automatic branches run side by side or in turn, whichever takes less time by what was measured") {
+  Lanes two(Lanes::layout_for(2));
+  const Program narrow = two_branches(two, "fast where narrow", {2, 20});
+  CHECK(narrow.divided());
+  CHECK(narrow.planned().side_by_side_ms < narrow.planned().in_turn_ms);
+  const Program wide = two_branches(two, "fast where wide", {20, 2});
+  CHECK_FALSE(wide.divided());
+  CHECK(wide.planned().in_turn_ms >= 4);  // one after the other
+  // Other sizes and a run that goes on have it as it was; what is not measured has lanes, one thread has none.
+  CHECK_FALSE(two_branches(two, "never timed", {1, 1}, {.inherit = &wide}).divided());
+  CHECK_FALSE(two_branches(two, "never timed", {1, 1}, {.prefer = {"branches\tplan\tin_turn"}}).divided());
+  CHECK(two_branches(two, "fast where wide", {20, 2}, {.prefer = {"branches\tplan\tside_by_side"}}).divided());
+  CHECK(two_branches(two, "never timed", {1, 1}, {.choose = Choose::fixed}).divided());
+  for (const auto& [key, ms] : timings().used()) CHECK(key.find("never timed") == std::string::npos);
+  Lanes one(1);
+  CHECK_FALSE(two_branches(one, "never timed", {1, 1}).divided());
+}
+
+TEST_CASE("what runs in a narrow lane is measured in all of them at once") {
+  if (allowed_cores() < 2) return;  // TBB has no more threads than there are cores
+  Lanes two(Lanes::layout_for(2));
+  std::atomic<int> inside = 0;
+  std::atomic<bool> met = false;
+  two_branches(two, "company", {0, 0, &inside, &met});
+  CHECK(met);
 }
 
 TEST_CASE("compile refuses names that the graph does not have") {

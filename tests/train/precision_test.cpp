@@ -1,4 +1,5 @@
-// bf16 as a run meets it: the steps that it makes, and how they are checked.
+// bf16 as a run meets it: the steps that it makes, how they are checked, and how auto decides.
+#include "train/precision.hpp"
 
 #include <doctest/doctest.h>
 
@@ -6,6 +7,7 @@
 #include <limits>
 #include <string>
 
+#include "engine/compile/timings.hpp"
 #include "engine/mutation.hpp"
 #include "engine/onednn.hpp"
 #include "train/errors.hpp"
@@ -106,4 +108,28 @@ TEST_CASE("precision: a number in bf16 that is not finite is found and named") {
   RandomBatch random(trainer.options().network, 8);
   const_cast<float&>(random.batch().images[7]) = std::numeric_limits<float>::quiet_NaN();
   CHECK_THROWS_WITH_AS(trainer.step(random.batch(), 0.1), doctest::Contains("first not finite: images"), train::NumericalError);
+}
+
+TEST_CASE("precision: auto takes the one that took less time, says so, and takes it again") {
+  TrainerOptions options = options_of("resnet18", Precision::f32);
+  options.network.width = 8;
+  for (const engine::Mode mode : {engine::Mode::train, engine::Mode::infer}) {
+    const train::FoundPrecision found = train::find_precision(options, 4, mode, lanes());
+    CHECK(train::find_precision(options, 4, mode, lanes()).reason == found.reason);  // known by then, not timed
+    double ms[2] = {};
+    for (const auto& [key, time] : engine::timings().used())
+      if (key.starts_with(mode == engine::Mode::train ? "step of resnet18" : "inference of resnet18") && key.find(" batch 4 ") != std::string::npos)
+        ms[key.find(" bf16 ") != std::string::npos] = time;
+    if (!engine::onednn::has_bf16()) {
+      CHECK(found.precision == Precision::f32);
+      continue;
+    }
+    CHECK(ms[0] > 0);
+    CHECK(ms[1] > 0);
+    CHECK(found.precision == (ms[1] < ms[0] ? Precision::bf16 : Precision::f32));
+  }
+  options.programs.find_precision = true;
+  const TrainerOptions settled = train::with_precision(options, 4, engine::Mode::train, lanes());
+  CHECK_FALSE(settled.programs.find_precision);
+  CHECK(settled.programs.precision == train::find_precision(options, 4, engine::Mode::train, lanes()).precision);
 }

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "engine/random.hpp"
 
 using namespace autodidact;
@@ -20,9 +22,13 @@ TEST_CASE("scaling: what two times say of a task, by Amdahl's law") {
 TEST_CASE("scaling: wide phases add up, of a split phase the slowest lane counts") {
   const std::vector<train::ScalingPhase> phases{{true, {{{1, 6}, {2, 0}}}}, {false, {{{0, 6}}, {{0, 9}}, {{3, 0}}}}};
   const double wide = 1 + 6.0 / 2 + 2;
-  CHECK(simulated_seconds(phases, {2, 1, 2}) == doctest::Approx((wide + 9) / 1000));             // list 3 follows list 1: 9, as list 2
-  CHECK(simulated_seconds(phases, {9, 3, 3}) == doctest::Approx((1 + 6.0 / 9 + 2 + 3) / 1000));  // 2, 3 and 3
-  CHECK(simulated_seconds(phases, {1, 1, 1}) == doctest::Approx((9 + 18) / 1000.0));
+  const auto side_by_side = engine::Branches::side_by_side, in_turn = engine::Branches::in_turn, automatic = engine::Branches::automatic;
+  CHECK(simulated_seconds(phases, {2, 1, 2}, side_by_side) == doctest::Approx((wide + 9) / 1000));  // list 3 follows list 1: 9, as list 2
+  CHECK(simulated_seconds(phases, {2, 1, 2}, in_turn) == doctest::Approx((wide + 3 + 4.5 + 3) / 1000));
+  CHECK(simulated_seconds(phases, {2, 1, 2}, automatic) == doctest::Approx((wide + 9) / 1000));
+  CHECK(simulated_seconds(phases, {9, 3, 3}, side_by_side) == doctest::Approx((1 + 6.0 / 9 + 2 + 3) / 1000));  // 2, 3 and 3
+  CHECK(simulated_seconds(phases, {9, 1, 1}, automatic) == doctest::Approx((1 + 6.0 / 9 + 2 + 6.0 / 9 + 1 + 3) / 1000));
+  CHECK(simulated_seconds(phases, {1, 1, 1}, side_by_side) == doctest::Approx((9 + 18) / 1000.0));
 }
 
 TEST_CASE("scaling: every task of a step is timed, and one thread is refused") {
@@ -45,5 +51,7 @@ TEST_CASE("scaling: every task of a step is timed, and one thread is refused") {
   for (const auto& phase : phases)
     for (const auto& list : phase.lists)
       for (const TaskScaling& task : list) CHECK(task.ms(1) > 0);
-  CHECK(simulated_seconds(phases, engine::Lanes::layout_for(64)) < simulated_seconds(phases, engine::Lanes::layout_for(1)));
+  const auto seconds = [&](int threads) { return simulated_seconds(phases, engine::Lanes::layout_for(threads), engine::Branches::automatic); };
+  CHECK(seconds(64) < seconds(1));
+  CHECK(std::any_of(phases.begin(), phases.end(), [](const train::ScalingPhase& phase) { return !phase.wide; }));
 }
