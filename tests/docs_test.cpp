@@ -24,9 +24,9 @@ using Lines = std::vector<std::string>;
 
 const fs::path kRoot = AUTODIDACT_SOURCE_DIR;
 
-// README.md, ops/README.md and docs/*.md, relative to the root.
+// README.md, those of folders that have one, and docs/*.md, relative to the root.
 std::vector<fs::path> pages() {
-  std::vector<fs::path> found{"README.md", "ops/README.md"};
+  std::vector<fs::path> found{"README.md", "ops/README.md", "bench/peer/README.md", "tests/oracle/README.md"};
   for (const auto& entry : fs::directory_iterator(kRoot / "docs"))
     if (entry.path().extension() == ".md") found.push_back(fs::path("docs") / entry.path().filename());
   std::sort(found.begin(), found.end());

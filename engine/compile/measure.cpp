@@ -126,7 +126,10 @@ TensorType operand_type(const Query& query, const Candidate& candidate,
 
 std::string formats_text(const Candidate& candidate) {
   std::string text;
-  for (const OperandType& type : candidate.types) text += (text.empty() ? "" : " ") + type.type.layout_text();
+  for (const OperandType& type : candidate.types) {
+    if (!text.empty()) text += ' ';
+    text += type.type.layout_text();
+  }
   return text;
 }
 
