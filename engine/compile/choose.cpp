@@ -87,20 +87,18 @@ class Chooser {
   }
 
   std::vector<Candidate> usable_candidates(Query& query, const Step& step) const {
-    const Node& node = draft_.graph.node(step.node);
-    const auto ask = [&] {
-      std::vector<Candidate> candidates = node.op->candidates(query);
-      if (step.pass != Pass::forward)
-        std::erase_if(candidates, [&](const Candidate& candidate) {
-          return candidate.keeps_key != wiring_.keeps_key(step.node);
-        });
-      return candidates;
-    };
-    query.blocks = first_blocks(node);
-    auto candidates = ask();
+    query.blocks = first_blocks(query.node);
+    auto candidates = offered(query, step);
     if (!candidates.empty()) return candidates;
     query.blocks = {Query::kChannelsLast, 1};
-    return ask();
+    return offered(query, step);
+  }
+
+  std::vector<Candidate> offered(const Query& query, const Step& step) const {
+    std::vector<Candidate> candidates = query.node.op->candidates(query);
+    if (step.pass != Pass::forward)
+      std::erase_if(candidates, [&](const Candidate& candidate) { return candidate.keeps_key != wiring_.keeps_key(step.node); });
+    return candidates;
   }
 
   struct Selection {
@@ -118,7 +116,7 @@ class Chooser {
     std::vector<double> times(candidates.size(), 0);
     if (timed) {
       TrialGround ground(draft_.lanes, lane == 0, draft_.trial_memory);
-      times = measure(query, candidates,
+      times = measure(query, candidates, [&] { return offered(query, step); },
                       [&](const Candidate& candidate) -> const std::vector<TensorType>& { return wiring_.keeps(step, candidate); },
                       ground, draft_.dropped);
     }

@@ -36,12 +36,13 @@ struct Tried {
   std::vector<float> results;
 };
 
-// In every lane at once; the slowest counts.
-Tried try_out(const Query& query, const Candidate& candidate, const std::vector<TensorType>& keeps, TrialGround& ground, double possible) {
+// One candidate in every lane at once, of each lane's own; the slowest counts.
+Tried try_out(const Query& query, const std::vector<std::vector<Candidate>>& of_lanes, std::size_t candidate, const std::vector<TensorType>& keeps,
+              TrialGround& ground, double possible) {
   std::vector<double> ms(ground.count());
   Tried tried;
   ground.run([&](Lane& lane, Arena& memory, std::size_t which) {
-    Trial trial(query, candidate, keeps, lane, memory);
+    Trial trial(query, of_lanes[which][candidate], keeps, lane, memory);
     ms[which] = time(trial, query.weights_change, possible);
     if (which == 0) tried.results = trial.results();
   });
@@ -133,10 +134,11 @@ std::string formats_text(const Candidate& candidate) {
   return text;
 }
 
-std::vector<double> measure(const Query& query, const std::vector<Candidate>& candidates,
+std::vector<double> measure(const Query& query, const std::vector<Candidate>& candidates, const std::function<std::vector<Candidate>()>& again,
                             const std::function<const std::vector<TensorType>&(const Candidate&)>& keeps, TrialGround& ground,
                             std::vector<std::string>& dropped) {
   std::vector<double> ms(candidates.size());
+  std::vector<std::vector<Candidate>> of_lanes;  // made when the first is tried
   std::vector<Result> fresh;
   double possible = std::numeric_limits<double>::max();
   // From the last: those of our own, mostly the fastest, show what is possible.
@@ -148,7 +150,11 @@ std::vector<double> measure(const Query& query, const std::vector<Candidate>& ca
       if (*known >= Timings::kDropped) dropped.push_back(sentence(query, candidates[i], "disagreed with the others when it was measured"));
       continue;
     }
-    Tried tried = try_out(query, candidates[i], keeps(candidates[i]), ground, possible);
+    if (of_lanes.empty()) {
+      of_lanes.resize(ground.count());
+      ground.run([&](Lane&, Arena&, std::size_t which) { of_lanes[which] = which == 0 ? candidates : again(); });
+    }
+    Tried tried = try_out(query, of_lanes, i, keeps(candidates[i]), ground, possible);
     fresh.push_back({i, std::move(tried.results)});
     ms[i] = tried.ms;
     possible = std::min(possible, ms[i]);
@@ -158,7 +164,7 @@ std::vector<double> measure(const Query& query, const std::vector<Candidate>& ca
   // What is new is held against what was measured before, by another version of this program perhaps.
   for (std::size_t i = 0; i < candidates.size() && fresh.size() == 1; ++i) {
     if (i == fresh.front().candidate || ms[i] >= Timings::kDropped) continue;
-    fresh.push_back({i, try_out(query, candidates[i], keeps(candidates[i]), ground, 0).results});
+    fresh.push_back({i, try_out(query, of_lanes, i, keeps(candidates[i]), ground, 0).results});
   }
   if (fresh.size() < 2) return ms;
   std::reverse(fresh.begin(), fresh.end());

@@ -75,8 +75,9 @@ class TrialGround {
 
 // Milliseconds that each candidate's tasks take, the smallest of a few runs on made-up numbers. Each distinct problem is measured once
 // (engine/compile/timings.hpp). A candidate whose result disagrees with those of the others has Timings::kDropped, and a sentence in
-// `dropped`. `keeps`: of the forward candidate of each.
-std::vector<double> measure(const Query& query, const std::vector<Candidate>& candidates,
+// `dropped`. `again` makes the candidates once more: a primitive has the operands of one run at a time, so each lane has its own. `keeps`: of the forward
+// candidate of each.
+std::vector<double> measure(const Query& query, const std::vector<Candidate>& candidates, const std::function<std::vector<Candidate>()>& again,
                             const std::function<const std::vector<TensorType>&(const Candidate&)>& keeps, TrialGround& ground,
                             std::vector<std::string>& dropped);
 }  // namespace autodidact::engine::compile_passes

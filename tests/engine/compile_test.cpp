@@ -312,12 +312,15 @@ TEST_CASE("candidates of one id have one vote: two that share a fault do not out
 }
 
 namespace {
+struct Company {
+  std::atomic<int> inside = 0;
+  std::atomic<bool> met = false, shared = false;
+};
 // Adds one to each number. Takes so long in the narrow lane of two, and so long in the wide one. In narrow lanes it waits until another has come, and
-// remembers if one has.
+// remembers if one has, and whether it was of the same candidate, as primitives are, which must not be in two places.
 struct Slow {
   int narrow_ms = 0, wide_ms = 0;
-  std::atomic<int>* inside = nullptr;
-  std::atomic<bool>* met = nullptr;
+  Company* company = nullptr;
 };
 class Sleeper final : public Op {
  public:
@@ -332,15 +335,18 @@ class Sleeper final : public Op {
     Candidate candidate;
     candidate.id = candidate.implementation = "only";
     candidate.types = {{in(0), query.type(query.inputs[0], 1)}, {out(), query.type(query.inputs[0], 1)}};
-    candidate.emit = [slow = slow_, count = query.inputs[0].count()](Emitter& emitter) {
-      emitter.task({"", {in(0)}, {out()}, 0, [slow, count](Lane& lane, const Arguments& a) {
+    candidate.emit = [slow = slow_, count = query.inputs[0].count(), users = std::make_shared<std::atomic<int>>(0)](Emitter& emitter) {
+      emitter.task({"", {in(0)}, {out()}, 0, [slow, count, users](Lane& lane, const Arguments& a) {
                       for (std::int64_t i = 0; i < count; ++i) a.write<float>(0)[i] = a.read<float>(0)[i] + 1;
                       std::this_thread::sleep_for(std::chrono::milliseconds(lane.size() == 1 ? slow.narrow_ms : slow.wide_ms));
-                      if (lane.size() != 1 || !slow.inside) return;
-                      ++*slow.inside;
-                      for (int wait = 0; wait < 200 && *slow.inside < 2; ++wait) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-                      if (*slow.inside >= 2) *slow.met = true;
-                      --*slow.inside;
+                      if (lane.size() != 1 || !slow.company) return;
+                      Company& company = *slow.company;
+                      ++company.inside;
+                      if (++*users > 1) company.shared = true;
+                      for (int wait = 0; wait < 200 && company.inside < 2; ++wait) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                      if (company.inside >= 2) company.met = true;
+                      --company.inside;
+                      --*users;
                     }});
     };
     return {candidate};
@@ -383,13 +389,13 @@ TEST_CASE("automatic branches run side by side or in turn, whichever takes less 
   CHECK_FALSE(two_branches(one, "never timed", {1, 1}).divided());
 }
 
-TEST_CASE("what runs in a narrow lane is measured in all of them at once") {
+TEST_CASE("what runs in a narrow lane is measured in all of them at once, each with candidates of its own") {
   if (allowed_cores() < 2) return;  // TBB has no more threads than there are cores
   Lanes two(Lanes::layout_for(2));
-  std::atomic<int> inside = 0;
-  std::atomic<bool> met = false;
-  two_branches(two, "company", {0, 0, &inside, &met});
-  CHECK(met);
+  Company company;
+  two_branches(two, "company", {0, 0, &company});
+  CHECK(company.met);
+  CHECK_FALSE(company.shared);
 }
 
 TEST_CASE("compile refuses names that the graph does not have") {
