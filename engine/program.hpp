@@ -34,7 +34,7 @@ struct Task {
   std::string name;            // "layer1.0.conv1", "layer1.0.bn1 + layer1.0.relu1: statistics"
   std::string node;            // the node it belongs to; empty for reorders and sums
   Pass pass = Pass::forward;
-  int lane = 0;                // 0 the wide one, else the exit whose branch it belongs to
+  int branch = 0;              // 0: none, it runs in the wide lane; else the exit whose branch it belongs to, in a narrow one
   bool pack = false;           // runs only when the store's version has changed
   std::string candidate, implementation;
   std::string formats;         // that the candidate wants of its operands, in its order; empty: all plain

@@ -21,7 +21,7 @@ using std::int64_t;
 using namespace channel_products;
 
 namespace {
-constexpr int64_t kGroup = 32;  // tiles, of which V and M, or V and A·dy·Aᵀ, are kept at a time
+constexpr int64_t kTilesAtATime = 32;  // tiles, of which V and M, or V and A·dy·Aᵀ, are kept at a time
 constexpr int64_t kMostOfDu = 10 << 20, kMostOfAllDu = 64 << 20;  // bytes, of one and of all: what is larger is not kept for each thread
 
 // Planes (N, all, H, W, 16), of whose blocks these are so many.
@@ -132,7 +132,7 @@ constexpr int64_t u_value(int64_t channels) { return (channels + 1) * kVectors *
 template <class Scheme, int kVectors>
 constexpr int64_t u_part(int64_t channels) { return Scheme::kFilters * Scheme::kFilters * u_value<kVectors>(channels); }
 
-// Tiles [first, end) of the result, in groups, with `from` times `scale` on the way.
+// Tiles [first, end) of the result, kTilesAtATime together, with `from` times `scale` on the way.
 template <Sums kSums, class Scheme, int kVectors, class T>
 AUTODIDACT_KERNEL_AVX512 void convolve(const Planes<const T>& from, const Planes<T>& to, const Tiling& tiles, const float* u, float scale, int64_t first,
                                        int64_t end, float* v, float* m) {
@@ -140,13 +140,13 @@ AUTODIDACT_KERNEL_AVX512 void convolve(const Planes<const T>& from, const Planes
   const int64_t channels = from.blocks * kBlock;
   const bool past_caches = static_cast<std::size_t>(tiles.images * to.all * to.height * to.width * kBlock) * sizeof(T) >= kPastCaches;
   const float back = 1 / scale;
-  for (bool fetched = false; first < end; first += kGroup, fetched = true) {
-    const int64_t count = std::min(kGroup, end - first);
-    const Part next{first + kGroup, std::clamp<int64_t>(end - first - kGroup, 0, kGroup), 0};
+  for (bool fetched = false; first < end; first += kTilesAtATime, fetched = true) {
+    const int64_t count = std::min(kTilesAtATime, end - first);
+    const Part next{first + kTilesAtATime, std::clamp<int64_t>(end - first - kTilesAtATime, 0, kTilesAtATime), 0};
     const Rows of_v{(count + kRows - 1) / kRows * kRows, from.blocks}, of_m{of_v.rows, kVectors};
     transform<kSums, Scheme::kWindow, Scheme::kWindowStep, kSlots>(from, scale, tiles, tiles.before, {first, count, of_v.rows}, fetched, v, of_v,
                                        [](const Channels* window, Channels* slots) { Scheme::analyse(window, slots); });
-    // Memory is idle while products are summed: meanwhile it brings the next group, a share with each call.
+    // Memory is idle while products are summed: meanwhile it brings the next tiles, a share with each call.
     Pace windows(from.blocks * next.count, to.blocks / kVectors * kSlots * kSlots * (of_v.rows / kRows));
     int64_t asked = 0;
     for (int64_t k = 0; k < to.blocks; k += kVectors) {
@@ -403,7 +403,7 @@ class WinogradPass {
     if (back && strided()) tiles.before = 0;
     const bool displaced = back ? mutated("convolution.fast.winograd.dx") : mutated("convolution.fast.winograd.y");
     if (displaced) tiles.before = 1 - tiles.before;
-    const Rows of_v{kGroup, from.shape[1] / kBlock / groups_}, of_m{kGroup, kVectors};
+    const Rows of_v{kTilesAtATime, from.shape[1] / kBlock / groups_}, of_m{kTilesAtATime, kVectors};
     constexpr int64_t kSlots = Scheme::kSlots * Scheme::kSlots;
     const int64_t v = kSlots * (of_v.slot() + of_v.starts()), per_thread = v + kSlots * of_m.slot();
     const int64_t u = to.shape[1] / groups_ / (kVectors * kBlock) * u_part<Scheme, kVectors>(of_v.blocks * kBlock);
@@ -440,7 +440,7 @@ class WinogradPass {
       const int64_t bytes = du * static_cast<int64_t>(sizeof(float));
       return bytes <= kMostOfDu && groups_ * copies * bytes <= kMostOfAllDu;
     });
-    const int64_t rows = std::min(kGroup, ((count + division.copies - 1) / division.copies + kBlock - 1) / kBlock * kBlock);
+    const int64_t rows = std::min(kTilesAtATime, ((count + division.copies - 1) / division.copies + kBlock - 1) / kBlock * kBlock);
     const int64_t most_blocks = std::min(blocks, (blocks + division.sharers - 1) / division.sharers + 1);  // of x, for one thread
     const Rows of_d{rows, filters / kBlock};
     const Rows of_most{rows, most_blocks};

@@ -6,7 +6,7 @@ namespace autodidact::train {
 namespace {
 
 std::string lane_name(const engine::Task& task) {
-  return task.lane == 0 ? "trunk" : fmt::format("exit {}", task.lane);
+  return task.branch == 0 ? "trunk" : fmt::format("exit {}", task.branch);
 }
 
 std::string shape_text(const engine::Shape& shape) {

@@ -36,7 +36,7 @@ class Chooser {
       else add_fast(step);
     }
     // Reorders for the caller run in the wide lane.
-    run_in_lane(draft_, 0, [&](Lane&) { wiring_.finish(); });
+    run_in_lane_of(draft_, 0, [&](Lane&) { wiring_.finish(); });
   }
 
  private:
@@ -47,7 +47,7 @@ class Chooser {
     query.pass = step.pass;
     query.mode = draft_.options.mode;
     query.precision = draft_.options.precision;
-    query.threads = threads_of(draft_, lane_of(draft_, node));
+    query.threads = threads_of(draft_, branch_of(draft_, node));
     query.ranks = draft_.options.communicator->size();
     query.weights_change = draft_.options.gradients;
     query.only_direct = draft_.options.choose == Choose::direct;
@@ -106,7 +106,7 @@ class Chooser {
     double ms = 0, fastest_ms = 0;  // of the selected and of the fastest; 0: not measured
   };
 
-  Selection select(const Query& query, const Step& step, const std::vector<Candidate>& candidates, int lane) {
+  Selection select(const Query& query, const Step& step, const std::vector<Candidate>& candidates, int branch) {
     const bool labels = std::any_of(query.node.inputs.begin(), query.node.inputs.end(), [&](ValueId id) {
       return draft_.graph.value(id).role == Role::label;
     });
@@ -115,7 +115,7 @@ class Chooser {
     if (const auto inherited = inherited_choice(query, candidates)) return {*inherited};
     std::vector<double> times(candidates.size(), 0);
     if (timed) {
-      TrialGround ground(draft_.lanes, lane == 0, draft_.trial_memory);
+      TrialGround ground(draft_.lanes, branch == 0, draft_.trial_memory);
       times = measure(query, candidates, [&] { return offered(query, step); },
                       [&](const Candidate& candidate) -> const std::vector<TensorType>& { return wiring_.keeps(step, candidate); },
                       ground, draft_.dropped);
@@ -159,15 +159,15 @@ class Chooser {
 
   void add_fast(const Step& step) {
     const Node& node = draft_.graph.node(step.node);
-    const int lane = lane_of(draft_, node);
+    const int branch = branch_of(draft_, node);
     Query query = make_query(step);
     std::vector<Candidate> candidates;
-    run_in_lane(draft_, lane, [&](Lane&) { candidates = usable_candidates(query, step); });
+    run_in_lane_of(draft_, branch, [&](Lane&) { candidates = usable_candidates(query, step); });
     if (candidates.empty())
       refuse(node.op->kind(), node.name,
              std::string("has no implementation for ") + name_of(step.pass) + " on this CPU");
-    const Selection selection = select(query, step, candidates, lane);
-    run_in_lane(draft_, lane, [&](Lane&) {
+    const Selection selection = select(query, step, candidates, branch);
+    run_in_lane_of(draft_, branch, [&](Lane&) {
       const Candidate& chosen = candidates[selection.index];
       Emission emission(*draft_.options.communicator);
       chosen.emit(emission);

@@ -71,16 +71,16 @@ double planned_ms(const Draft& draft);
 
 // Whether there may be lanes for branches. With several ranks all is wide: what they sum must come one at a time, in the same order everywhere.
 inline bool divisible(const CompileOptions& options) { return options.backend == Backend::fast && options.communicator->size() == 1; }
-// The lane that a node runs in: 0 the wide lane, otherwise its exit.
-inline int lane_of(const Draft& draft, const Node& node) {
+// Of which exit a node is a branch's that runs in a narrow lane; 0: it runs in the wide one.
+inline int branch_of(const Draft& draft, const Node& node) {
   return draft.options.branches == Branches::side_by_side && divisible(draft.options) ? node.exit : 0;
 }
-// Runs `work` in that lane and waits: primitives must be made where they will run.
-inline void run_in_lane(const Draft& draft, int lane, const std::function<void(Lane&)>& work) {
-  if (lane == 0) draft.lanes.run_wide(work);
+// Runs `work` in the lane of that branch and waits: primitives must be made where they will run.
+inline void run_in_lane_of(const Draft& draft, int branch, const std::function<void(Lane&)>& work) {
+  if (branch == 0) draft.lanes.run_wide(work);
   else draft.lanes.run_narrow(1, [&](Lane& narrow, int) { work(narrow); });
 }
-inline int threads_of(const Draft& draft, int lane) {
-  return lane == 0 ? draft.lanes.layout().wide : draft.lanes.layout().narrow_size;
+inline int threads_of(const Draft& draft, int branch) {
+  return branch == 0 ? draft.lanes.layout().wide : draft.lanes.layout().narrow_size;
 }
 }  // namespace autodidact::engine::compile_passes

@@ -1,4 +1,4 @@
-// schedule: put the tasks into phases. Each lane's tasks keep their list order; the trunk goes on as long as it can, then the
+// schedule: put the tasks into phases. Each branch's tasks keep their list order; the trunk goes on as long as it can, then the
 // branches that are ready run side by side in one split phase, and so on in turn.
 #include <algorithm>
 #include <array>
@@ -9,14 +9,14 @@
 namespace autodidact::engine::compile_passes {
 namespace {
 
-constexpr int kLanes = 1 + Graph::kMostExits;  // the trunk's too
+constexpr int kLists = 1 + Graph::kMostExits;  // the trunk's too
 
 class Scheduler {
  public:
   explicit Scheduler(Draft& draft) : draft_(draft), phase_of_(draft.tasks.size(), -1) {
     find_dependencies();
     for (std::size_t t = 0; t < draft.tasks.size(); ++t)
-      queues_[static_cast<std::size_t>(draft.tasks[t].task.lane)].push_back(static_cast<std::int32_t>(t));
+      queues_[static_cast<std::size_t>(draft.tasks[t].task.branch)].push_back(static_cast<std::int32_t>(t));
   }
 
   void run() {
@@ -50,16 +50,16 @@ class Scheduler {
     }
   }
 
-  // Takes from the front of a lane's queue what depends only on earlier phases or on its own list.
-  std::vector<std::int32_t> take_ready(int lane) {
-    const auto l = static_cast<std::size_t>(lane);
+  // Takes from the front of a branch's queue what depends only on earlier phases or on its own list.
+  std::vector<std::int32_t> take_ready(int branch) {
+    const auto l = static_cast<std::size_t>(branch);
     std::vector<std::int32_t> list;
     for (; heads_[l] < queues_[l].size(); ++heads_[l]) {
       const std::int32_t t = queues_[l][heads_[l]];
       const auto& waits = dependencies_[static_cast<std::size_t>(t)];
       const bool ready = std::all_of(waits.begin(), waits.end(), [&](std::int32_t w) {
         const int phase = phase_of_[static_cast<std::size_t>(w)];
-        const bool own = draft_.tasks[static_cast<std::size_t>(w)].task.lane == lane;
+        const bool own = draft_.tasks[static_cast<std::size_t>(w)].task.branch == branch;
         return phase >= 0 && (own || phase < now());
       });
       if (!ready) break;
@@ -81,8 +81,8 @@ class Scheduler {
   std::size_t add_split() {
     Phase phase{false, {}};
     std::size_t count = 0;
-    for (int lane = 1; lane < kLanes; ++lane) {
-      auto list = take_ready(lane);
+    for (int branch = 1; branch < kLists; ++branch) {
+      auto list = take_ready(branch);
       count += list.size();
       if (!list.empty()) phase.lists.push_back(std::move(list));
     }
@@ -93,8 +93,8 @@ class Scheduler {
   Draft& draft_;
   std::vector<int> phase_of_;
   std::vector<std::vector<std::int32_t>> dependencies_;
-  std::array<std::vector<std::int32_t>, kLanes> queues_;
-  std::array<std::size_t, kLanes> heads_{};
+  std::array<std::vector<std::int32_t>, kLists> queues_;
+  std::array<std::size_t, kLists> heads_{};
 };
 }  // namespace
 

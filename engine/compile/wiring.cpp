@@ -36,7 +36,7 @@ Wiring::Wiring(Draft& draft)
   for (const Node& node : draft.graph.nodes())
     for (const ValueId id : node.inputs) {
       const Value& value = draft.graph.value(id);
-      if (value.source == Source::node && lane_of(draft, draft.graph.node(value.producer)) != lane_of(draft, node))
+      if (value.source == Source::node && branch_of(draft, draft.graph.node(value.producer)) != branch_of(draft, node))
         private_[static_cast<std::size_t>(id.index)] = false;
     }
 
@@ -123,7 +123,7 @@ std::size_t Wiring::reorder_bytes(const Step& step, const Query& query,
     const auto index = static_cast<std::size_t>(wanted.operand.index);
     if (wanted.operand.kind == Operand::Kind::input &&
         differs(base(node.inputs[index]), wanted.type) &&
-        !copies_.contains({base(node.inputs[index]), wanted.type, lane_of(draft_, node)}))
+        !copies_.contains({base(node.inputs[index]), wanted.type, branch_of(draft_, node)}))
       bytes += wanted.type.bytes();
     if (wanted.operand.kind == Operand::Kind::d_output)
       for (const int buffer : gradients_[static_cast<std::size_t>(node.outputs[index].index)])
@@ -134,18 +134,18 @@ std::size_t Wiring::reorder_bytes(const Step& step, const Query& query,
   return bytes;
 }
 
-Task Wiring::describe(const Node& node, Pass pass, std::string suffix, int lane) const {
+Task Wiring::describe(const Node& node, Pass pass, std::string suffix, int branch) const {
   Task task;
   task.name = suffix.empty() ? node.label : node.label + ": " + suffix;
   task.pass = pass;
-  task.lane = lane;
-  task.threads = draft_.options.backend == Backend::reference ? 1 : threads_of(draft_, lane);
+  task.branch = branch;
+  task.threads = draft_.options.backend == Backend::reference ? 1 : threads_of(draft_, branch);
   return task;
 }
 
-int Wiring::reordered(int buffer, const TensorType& type, int lane, Pass pass) {
+int Wiring::reordered(int buffer, const TensorType& type, int branch, Pass pass) {
   if (draft_.buffers[static_cast<std::size_t>(buffer)].type == type) return buffer;
-  const std::tuple key(buffer, type, lane);
+  const std::tuple key(buffer, type, branch);
   if (const auto found = copies_.find(key); found != copies_.end()) return found->second;
   const TensorType from = draft_.buffers[static_cast<std::size_t>(buffer)].type;
   const std::string name = draft_.buffers[static_cast<std::size_t>(buffer)].name;
@@ -153,8 +153,8 @@ int Wiring::reordered(int buffer, const TensorType& type, int lane, Pass pass) {
   copies_[key] = copy;
   DraftTask task;
   task.task.name = "reorder " + name;
-  task.task.lane = lane;
-  task.task.threads = threads_of(draft_, lane);
+  task.task.branch = branch;
+  task.task.threads = threads_of(draft_, branch);
   task.task.candidate = "reorder";
   const bool converts = from.dtype != type.dtype;
   task.task.implementation = converts ? type_text(from) + " to " + type_text(type) : from.layout_text() + " to " + type.layout_text();
@@ -168,20 +168,20 @@ int Wiring::reordered(int buffer, const TensorType& type, int lane, Pass pass) {
   return copy;
 }
 
-int Wiring::gradient_as(ValueId value, int summand, const TensorType& type, int lane) {
-  return reordered(gradients(value)[static_cast<std::size_t>(summand)], type, lane, Pass::backward);
+int Wiring::gradient_as(ValueId value, int summand, const TensorType& type, int branch) {
+  return reordered(gradients(value)[static_cast<std::size_t>(summand)], type, branch, Pass::backward);
 }
 
-int Wiring::summed_gradient(ValueId value, const TensorType& type, int lane) {
+int Wiring::summed_gradient(ValueId value, const TensorType& type, int branch) {
   if (gradients(value).size() > 1) {
     std::vector<int> reads;
-    for (int s = 0; s < summands(value); ++s) reads.push_back(gradient_as(value, s, type, lane));
+    for (int s = 0; s < summands(value); ++s) reads.push_back(gradient_as(value, s, type, branch));
     const std::string name = "d/" + draft_.graph.value(value).name;
     const int sum = new_buffer(name, type);
     DraftTask task;
     task.task.name = "sum " + name;
-    task.task.lane = lane;
-    task.task.threads = threads_of(draft_, lane);
+    task.task.branch = branch;
+    task.task.threads = threads_of(draft_, branch);
     task.task.pass = Pass::backward;
     task.task.candidate = "own";
     task.task.kernel = sum_kernel(static_cast<int>(reads.size()), type);
@@ -191,7 +191,7 @@ int Wiring::summed_gradient(ValueId value, const TensorType& type, int lane) {
     draft_.tasks.push_back(std::move(task));
     gradients(value) = {sum};
   }
-  return gradient_as(value, 0, type, lane);
+  return gradient_as(value, 0, type, branch);
 }
 
 // A parameter's only gradient goes straight to the store; others are buffers to be summed or read.

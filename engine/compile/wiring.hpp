@@ -25,7 +25,7 @@ class Wiring {
   // Bytes that would have to be reordered if the candidate were chosen.
   std::size_t reorder_bytes(const Step& step, const Query& query, const Candidate& candidate) const;
 
-  // Adds the tasks of the chosen candidate. Call it in the lane of the step.
+  // Adds the tasks of the chosen candidate. Call it in the lane of the step's branch.
   void add(const Step& step, const Query& query, const Candidate& candidate, Emission emission);
   // Adds the one task of the reference backend.
   void add_reference(const Step& step);
@@ -45,7 +45,7 @@ class Wiring {
     const Node& node;
     const Query* query;
     const Candidate* candidate;
-    int lane;
+    int branch;
     std::vector<int> temporaries, packs;
   };
 
@@ -60,11 +60,11 @@ class Wiring {
   TensorType input_type(ValueId value) const;
   TensorType wanted_type(const Current& now, Operand operand) const;
 
-  int gradient_as(ValueId value, int summand, const TensorType& type, int lane);
-  int summed_gradient(ValueId value, const TensorType& type, int lane);
-  void sum_early(const Step& step, int lane);
-  // For a reader of that pass, where `lane` has no such copy yet.
-  int reordered(int buffer, const TensorType& type, int lane, Pass pass);
+  int gradient_as(ValueId value, int summand, const TensorType& type, int branch);
+  int summed_gradient(ValueId value, const TensorType& type, int branch);
+  void sum_early(const Step& step, int branch);
+  // For a reader of that pass, where `branch` has no such copy yet.
+  int reordered(int buffer, const TensorType& type, int branch, Pass pass);
   // Where the task may read a value of the graph. In backward, what forward dropped is made again for its first reader, and so is what
   // that needs in turn.
   int available(const Current& now, ValueId value);
@@ -78,18 +78,18 @@ class Wiring {
   void add_packs(Current& now, Emission& emission);
   void push(const Current& now, std::string suffix, std::vector<int> reads, std::vector<int> writes,
             Kernel kernel, std::size_t scratch_bytes, bool pack);
-  Task describe(const Node& node, Pass pass, std::string suffix, int lane) const;
+  Task describe(const Node& node, Pass pass, std::string suffix, int branch) const;
 
   Draft& draft_;
   std::vector<int> base_;                      // per value: buffer, -1 before it is produced
   std::vector<std::vector<int>> gradients_;    // per value: summands
   std::vector<int> writers_;                   // per value: how many steps write its gradient
-  std::map<std::tuple<int, TensorType, int>, int> copies_;  // (buffer, type, lane) → reordered buffer
+  std::map<std::tuple<int, TensorType, int>, int> copies_;  // (buffer, type, branch) → reordered buffer
   std::vector<Chosen> chosen_;                 // per node
-  std::vector<bool> private_;                  // per value: read in the lane that makes it only, and not by the caller
+  std::vector<bool> private_;                  // per value: read in the branch that makes it only, and not by the caller
   std::vector<bool> dropped_;                  // per value: not kept for backward, and not yet made again
   std::vector<int> chain_;                     // per value: how many cheap values lie in a row up to it, itself included
   std::vector<ValueId>* sweep_ = nullptr;      // what the recomputation that is being wired has made again so far
-  std::map<std::string, int> packed_;          // parameters, key, lane → buffer
+  std::map<std::string, int> packed_;          // parameters, key, branch → buffer
 };
 }  // namespace autodidact::engine::compile_passes

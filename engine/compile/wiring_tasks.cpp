@@ -23,14 +23,14 @@ int Wiring::read(Current& now, Operand operand) {
       const ValueId value = now.node.inputs[index];
       if (draft_.graph.value(value).shape.rank() != 4 || draft_.graph.value(value).source == Source::parameter)
         return available(now, value);
-      return reordered(available(now, value), wanted_type(now, operand), now.lane, now.step.pass);
+      return reordered(available(now, value), wanted_type(now, operand), now.branch, now.step.pass);
     }
-    case Kind::output: return reordered(available(now, now.node.outputs[index]), wanted_type(now, operand), now.lane, now.step.pass);
+    case Kind::output: return reordered(available(now, now.node.outputs[index]), wanted_type(now, operand), now.branch, now.step.pass);
     case Kind::d_output: {
       const ValueId value = now.node.outputs[index];
       const TensorType type = wanted_type(now, operand);
-      return now.candidate->takes_summands ? gradient_as(value, operand.summand, type, now.lane)
-                                           : summed_gradient(value, type, now.lane);
+      return now.candidate->takes_summands ? gradient_as(value, operand.summand, type, now.branch)
+                                           : summed_gradient(value, type, now.branch);
     }
     case Kind::d_input: {  // read back what an earlier task of this pass wrote
       return gradients(now.node.inputs[index]).back();
@@ -60,7 +60,7 @@ int Wiring::written(Current& now, Operand operand) {
 void Wiring::push(const Current& now, std::string suffix, std::vector<int> reads, std::vector<int> writes,
                   Kernel kernel, std::size_t scratch_bytes, bool pack) {
   DraftTask task;
-  task.task = describe(now.node, now.step.pass, std::move(suffix), now.lane);
+  task.task = describe(now.node, now.step.pass, std::move(suffix), now.branch);
   task.task.node = now.node.name;
   task.task.pack = pack;
   task.task.kernel = std::move(kernel);
@@ -85,7 +85,7 @@ void Wiring::add_packs(Current& now, Emission& emission) {
       reads.push_back(base(id));
       names += (names.empty() ? "" : ", ") + draft_.graph.value(id).name;
     }
-    const auto [entry, fresh] = packed_.emplace(fmt::format("{} {} {}", names, pack.key, now.lane), -1);
+    const auto [entry, fresh] = packed_.emplace(fmt::format("{} {} {}", names, pack.key, now.branch), -1);
     if (fresh) {
       entry->second = new_blob(names + " packed", pack.bytes, {Region::own, 0});
       push(now, "pack", std::move(reads), {entry->second}, std::move(pack.kernel), pack.scratch_bytes, true);
@@ -96,7 +96,7 @@ void Wiring::add_packs(Current& now, Emission& emission) {
 
 void Wiring::add(const Step& step, const Query& query, const Candidate& candidate, Emission emission) {
   const Node& node = draft_.graph.node(step.node);
-  Current now{step, node, &query, &candidate, lane_of(draft_, node), {}, {}};
+  Current now{step, node, &query, &candidate, branch_of(draft_, node), {}, {}};
   Chosen& chosen = chosen_[static_cast<std::size_t>(step.node.index)];
   if (step.pass == Pass::forward) {
     chosen.query = std::make_shared<const Query>(query);
@@ -130,17 +130,17 @@ void Wiring::add(const Step& step, const Query& query, const Candidate& candidat
     push(now, emitted.suffix, std::move(reads), std::move(writes), std::move(emitted.kernel), emitted.scratch_bytes, false);
     draft_.tasks.back().in_place = std::move(in_place);
   }
-  if (draft_.options.recompute == Recompute::stage) sum_early(step, now.lane);
+  if (draft_.options.recompute == Recompute::stage) sum_early(step, now.branch);
 }
 
 // Where memory counts for more than time, gradients of one value do not wait for the last of them.
-void Wiring::sum_early(const Step& step, int lane) {
+void Wiring::sum_early(const Step& step, int branch) {
   const Node& node = draft_.graph.node(step.node);
   for (const Operand& write : step.writes) {
     const ValueId value = node.inputs[static_cast<std::size_t>(write.index)];
     if (draft_.graph.value(value).source != Source::node || summands(value) < 2) continue;
     const TensorType type = draft_.buffers[static_cast<std::size_t>(gradients(value).front())].type;
-    summed_gradient(value, type, lane);
+    summed_gradient(value, type, branch);
   }
 }
 }  // namespace autodidact::engine::compile_passes

@@ -116,12 +116,12 @@ TEST_CASE("branches run in split phases, one list a branch, forward and backward
   bool forward = false, backward = false;
   for (const Phase& phase : program.phases()) {
     if (phase.wide) {
-      for (const auto task : phase.lists.front()) CHECK(program.tasks()[static_cast<std::size_t>(task)].lane == 0);
+      for (const auto task : phase.lists.front()) CHECK(program.tasks()[static_cast<std::size_t>(task)].branch == 0);
       continue;
     }
     for (const auto& list : phase.lists)
       for (const auto task : list)
-        CHECK(program.tasks()[static_cast<std::size_t>(task)].lane == program.tasks()[static_cast<std::size_t>(list.front())].lane);
+        CHECK(program.tasks()[static_cast<std::size_t>(task)].branch == program.tasks()[static_cast<std::size_t>(list.front())].branch);
     if (phase.lists.size() != 4) continue;
     const Pass pass = program.tasks()[static_cast<std::size_t>(phase.lists.back().back())].pass;
     (pass == Pass::forward ? forward : backward) = true;
