@@ -62,8 +62,9 @@ struct Terminal {
   Place place;
 };
 
-// What the tasks of a step take one after the other and side by side as they were measured, in milliseconds, with the branches side by side and in turn
-// (engine/compile/compile.hpp, Branches); 0: not compared.
+// Sums of measured task times over the phases, in milliseconds, for the plan with the branches side by side and for the one with them in turn
+// (engine/compile/compile.hpp, Branches). Without what is not measured: losses, sums of gradients, what is made again; tasks of the trunk that can be
+// done in one way only. 0: not compared.
 struct PlannedTimes {
   double side_by_side_ms = 0, in_turn_ms = 0;
 };

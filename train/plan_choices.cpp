@@ -25,6 +25,15 @@ std::vector<std::pair<std::string, std::string>> parse(const std::string& text) 
   return choices;
 }
 
+// "in turn", "side by side"; empty if it is not said.
+std::string take_branches(std::vector<std::pair<std::string, std::string>>& choices) {
+  if (choices.empty() || !choices.front().first.starts_with("branches\t")) return {};
+  std::string words = choices.front().second;
+  std::replace(words.begin(), words.end(), '_', ' ');
+  choices.erase(choices.begin());
+  return words;
+}
+
 std::string in_words(std::string text) {
   std::replace(text.begin(), text.end(), '\t', ' ');
   return text;
@@ -32,7 +41,7 @@ std::string in_words(std::string text) {
 }  // namespace
 
 std::string plan_choices(const engine::Program& program) {
-  std::string text = fmt::format("branches\tplan\t{}\n", name_of(program.divided() ? engine::Branches::side_by_side : engine::Branches::in_turn));
+  std::string text = line_of(program.divided() ? engine::Branches::side_by_side : engine::Branches::in_turn) + '\n';
   for (const engine::Task& task : program.tasks())
     if (!task.node.empty()) text += fmt::format("{}\t{}\t{}\t{}\t{}\n", task.node, name_of(task.pass), task.candidate, task.implementation,
                                               task.formats);
@@ -48,7 +57,9 @@ std::vector<std::string> lines_of(const std::string& choices) {
 
 std::string choices_difference(const std::string& before, const std::string& now) {
   if (before == now) return {};
-  const auto then = parse(before), here = parse(now);
+  auto then = parse(before), here = parse(now);
+  const std::string branches_then = take_branches(then), branches_here = take_branches(here);
+  if (!branches_then.empty() && branches_then != branches_here) return fmt::format("the branches run {}, they ran {}", branches_here, branches_then);
   if (then.size() != here.size()) return fmt::format("the step has {} tasks, it had {}", here.size(), then.size());
   std::size_t different = 0, first = 0;
   for (std::size_t i = then.size(); i-- > 0;)

@@ -42,7 +42,7 @@ engine::CompileOptions Programs::options_for(Use use, const engine::Program* inh
   options.choose = options_.choose;
   options.recompute = options_.recompute;
   options.prefer = options_.prefer;
-  options.branches = options_.recompute == engine::Recompute::stage ? engine::Branches::in_turn : options_.branches;
+  options.branches = options_.branches;
   options.fusions = ops::fusion_rules();
   options.inherit = inherit;
   options.gradients = training;

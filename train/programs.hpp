@@ -30,7 +30,6 @@ engine::Graph training_graph(const model::NetworkOptions& network, const model::
 struct ProgramOptions {
   engine::Choose choose = engine::Choose::measure;
   engine::Recompute recompute = engine::Recompute::automatic;
-  // Side by side is never with Recompute::stage, for then the branches' activations would be alive together; in turn they come one after the other.
   engine::Branches branches = engine::Branches::automatic;
   std::vector<std::string> prefer = {};  // what a run that is resumed had chosen (engine::CompileOptions::prefer)
   // A file that keeps measurements between runs (train/plan_cache.hpp); empty: none. Used by Choose::measure only.
@@ -42,7 +41,7 @@ struct ProgramOptions {
   // What training programs are for: micro, pieces of batches (train/batch_gradient.hpp).
   model::BatchPart part = model::BatchPart::whole;
   engine::Precision precision = engine::Precision::f32;
-  // --precision auto: `precision` is yet to be found (train/trials.hpp).
+  // --precision auto: `precision` is yet to be found (train/precision.hpp).
   bool find_precision = false;
 };
 

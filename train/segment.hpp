@@ -24,7 +24,7 @@ struct SegmentOptions {
   std::int64_t batch = 1;    // images
   std::int64_t inherit = 1;  // the batch size of the inference program whose choices it takes over: the same algorithms, so the same logits
   std::optional<engine::FeedType> feed = {};  // how stage `from` lies, as the segment before hands it on; images are plain and f32
-  // false: the exit runs wide, as everything: the fastest, for it is alone. true: in its narrow lane, as beside the other exits: the same
+  // false: the exit runs wide, as everything: the fastest, for it is alone. true: as in the inference program, in its narrow lane if that has lanes: the same
   // tasks on as many threads as in the inference program.
   bool lanes = false;
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 
 #include "engine/compile/draft.hpp"
@@ -58,15 +59,17 @@ Program finish(Draft& draft) {
   return program;
 }
 
-// automatic: only measuring can tell.
+// How the branches run, as far as that is known before anything is measured; else automatic.
 Branches decided(const Graph& graph, const CompileOptions& options, const Lanes& lanes) {
+  // Side by side the branches' activations would be alive together.
+  if (options.recompute == Recompute::stage) return Branches::in_turn;
   if (options.branches != Branches::automatic) return options.branches;
   const auto nodes = graph.nodes();
   const bool branched = std::any_of(nodes.begin(), nodes.end(), [](const Node& node) { return node.exit > 0; });
   if (!branched || lanes.layout().wide == 1 || !compile_passes::divisible(options)) return Branches::in_turn;
   if (options.inherit) return options.inherit->divided() ? Branches::side_by_side : Branches::in_turn;
   for (const Branches way : {Branches::side_by_side, Branches::in_turn})
-    if (std::find(options.prefer.begin(), options.prefer.end(), fmt::format("branches\tplan\t{}", name_of(way))) != options.prefer.end()) return way;
+    if (std::find(options.prefer.begin(), options.prefer.end(), line_of(way)) != options.prefer.end()) return way;
   return options.choose == Choose::measure ? Branches::automatic : Branches::side_by_side;
 }
 }  // namespace
@@ -82,12 +85,13 @@ Program compile(const Graph& graph, const CompileOptions& options, Lanes& lanes)
   Graph wanted = compile_passes::cut(graph, options);
   if (options.backend == Backend::fast) wanted = compile_passes::fuse(wanted, options);
   std::vector<Arena> trial_memory;
-  CompileOptions first = options, second = options;
-  first.branches = decided(wanted, options, lanes);
-  const bool compared = first.branches == Branches::automatic;
-  if (compared) first.branches = Branches::side_by_side;
-  second.branches = Branches::in_turn;
-  const auto draft_of = [&](const CompileOptions& settled) {
+  const Branches known = decided(wanted, options, lanes);
+  const bool compared = known == Branches::automatic;
+  // Drafts refer to these.
+  CompileOptions in_turn_options = options, options_of_draft = options;
+  in_turn_options.branches = Branches::in_turn;
+  options_of_draft.branches = compared ? Branches::side_by_side : known;
+  const auto make = [&](const CompileOptions& settled) {
     Draft draft{.options = settled, .lanes = lanes, .trial_memory = trial_memory, .graph = wanted, .compared = compared};
     if (options.backend == Backend::reference) draft.replay = std::make_shared<Program::Replay>();
     compile_passes::differentiate(draft);
@@ -95,13 +99,23 @@ Program compile(const Graph& graph, const CompileOptions& options, Lanes& lanes)
     compile_passes::schedule(draft);
     return draft;
   };
-  Draft draft = draft_of(first);
-  if (!compared) return finish(draft);
-  Draft other = draft_of(second);
-  draft.planned = other.planned = {compile_passes::planned_ms(draft), compile_passes::planned_ms(other)};
-  // In turn, every small task waits for its slower thread: beside a process that keeps one of two cores busy the step takes 2.4 times as long, side by
-  // side 2.0 times. So it must be faster by more than what measuring is off by.
-  constexpr double kClearly = 0.95;
-  return finish(draft.planned.in_turn_ms < kClearly * draft.planned.side_by_side_ms ? other : draft);
+  std::optional<Draft> draft = make(options_of_draft);
+  if (compared) {
+    Draft in_turn = make(in_turn_options);
+    std::vector<std::string> dropped = std::move(draft->dropped);
+    for (std::string& sentence : in_turn.dropped) {
+      const std::string_view who = std::string_view(sentence).substr(0, sentence.find(") ") + 1);
+      if (std::none_of(dropped.begin(), dropped.end(), [&](const std::string& other) { return other.starts_with(who); })) dropped.push_back(std::move(sentence));
+    }
+    const PlannedTimes planned{compile_passes::planned_ms(*draft), compile_passes::planned_ms(in_turn)};
+    // In turn, every small task waits for its slower thread: beside a process that keeps one of two cores busy the step takes 2.4 times as long, side by
+    // side 2.0 times. So it must be faster by more than what measuring is off by.
+    constexpr double kClearly = 0.95;
+    if (planned.in_turn_ms < kClearly * planned.side_by_side_ms) draft.emplace(std::move(in_turn));
+    draft->planned = planned;
+    draft->dropped = std::move(dropped);
+  }
+  trial_memory.clear();
+  return finish(*draft);
 }
 }  // namespace autodidact::engine

@@ -29,11 +29,12 @@ enum class Choose : std::uint8_t { measure, fixed, direct };
 // its ReLU, the attention gate) · stage: everything between the checkpoints of the graph (our networks: the
 // outputs of the stages, and the features), convolutions too: least memory, most time.
 // Every product is the same in all cases. So are the bits, but for two: in bf16 `stage` rounds sums of gradients as they grow, and where it
-// turns lanes off (train/programs.cpp) other parts of a tensor are summed first.
+// has the branches in turn other parts of a tensor are summed first.
 enum class Recompute : std::uint8_t { none, automatic, stage };
 
 // The branches of the graph's exits (Graph::exit). side_by_side: each in a narrow lane, on a part of the threads · in_turn: wide, as all else · automatic:
 // as `inherit` or `prefer` has it; else side_by_side, unless there is one thread, or in_turn is faster by a twentieth of what was measured (Program::planned).
+// With Recompute::stage always in_turn: side by side the branches' activations would be alive together.
 enum class Branches : std::uint8_t { side_by_side, in_turn, automatic };
 
 struct FeedType {
@@ -70,7 +71,7 @@ struct CompileOptions {
   // Choices to take over, by node and pass, where they are offered: other batch sizes inherit those of the main program.
   const Program* inherit = nullptr;
   // Candidates to take where they are offered: an id, for every pass; or "NODE<tab>PASS<tab>ID<tab>IMPLEMENTATION<tab>FORMATS", as
-  // was chosen before (Task::formats). And for Branches::automatic how the branches ran: "branches<tab>plan<tab>in_turn".
+  // was chosen before (Task::formats). And for Branches::automatic how the branches ran: line_of.
   std::vector<std::string> prefer = {};
   Branches branches = Branches::side_by_side;
   // Also time what there is only one way to do, so that Task::fastest_ms is known of every step: for a forecast.
@@ -88,4 +89,6 @@ inline const char* name_of(Branches branches) {
   constexpr const char* kNames[] = {"side_by_side", "in_turn", "automatic"};
   return kNames[static_cast<std::size_t>(branches)];
 }
+// For CompileOptions::prefer.
+inline std::string line_of(Branches branches) { return std::string("branches\tplan\t") + name_of(branches); }
 }  // namespace autodidact::engine

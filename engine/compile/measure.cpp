@@ -1,11 +1,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <limits>
 #include <map>
+#include <memory>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "engine/compile/emission.hpp"
@@ -15,38 +18,57 @@
 namespace autodidact::engine::compile_passes {
 namespace {
 
-// The fastest of four runs, in milliseconds; of fewer, where these take longer by far than what is known to be possible. Weights that change from
-// step to step are packed in every step.
-double time(Trial& trial, bool weights_change, double possible) {
-  constexpr double kFar[] = {std::numeric_limits<double>::infinity(), 2, 1.25, 1.1};  // times what is possible, for each run; the first finds caches cold
-  using Clock = std::chrono::steady_clock;
-  double best = std::numeric_limits<double>::max();
-  for (const double far : kFar) {
-    if (best > far * possible) break;
-    const auto start = Clock::now();
-    if (weights_change || far == kFar[0]) trial.pack();
-    trial.run();
-    best = std::min(best, std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+// Lanes that begin together. Whoever waits does so for a few milliseconds at most: on a busy machine one thread may serve two lanes in turn.
+class Meeting {
+ public:
+  explicit Meeting(std::size_t lanes) : lanes_(lanes) {}
+  void wait() {
+    using Clock = std::chrono::steady_clock;
+    ++here_;
+    for (const auto start = Clock::now(); here_ < lanes_ && Clock::now() - start < std::chrono::milliseconds(3);) std::this_thread::yield();
   }
-  return best;
+
+ private:
+  std::size_t lanes_;
+  std::atomic<std::size_t> here_ = 0;
+};
+
+constexpr int kRuns = 4;
+
+// Whether there is nothing to be hoped for from one more run than these. The first found caches cold, or was interrupted: what is short is run again all the same.
+bool settled(int runs, double ms, double possible) {
+  constexpr double kShort = 5, kFar[kRuns] = {0, 2, 1.25, 1.1};  // times what is known to be possible
+  return runs == kRuns || (runs > 0 && ms > kFar[runs] * possible && (runs > 1 || ms > kShort));
 }
 
 struct Tried {
-  double ms = 0;
+  double ms = std::numeric_limits<double>::max();
   std::vector<float> results;
 };
 
-// One candidate in every lane at once, of each lane's own; the slowest counts.
+// One candidate in every lane at once, of each lane's own: the fastest of some runs, of each of which the slowest lane counts. Weights that change from step
+// to step are packed in every step.
 Tried try_out(const Query& query, const std::vector<std::vector<Candidate>>& of_lanes, std::size_t candidate, const std::vector<TensorType>& keeps,
               TrialGround& ground, double possible) {
-  std::vector<double> ms(ground.count());
-  Tried tried;
+  std::vector<std::unique_ptr<Trial>> trials(ground.count());
   ground.run([&](Lane& lane, Arena& memory, std::size_t which) {
-    Trial trial(query, of_lanes[which][candidate], keeps, lane, memory);
-    ms[which] = time(trial, query.weights_change, possible);
-    if (which == 0) tried.results = trial.results();
+    trials[which] = std::make_unique<Trial>(query, of_lanes[which][candidate], keeps, lane, memory);
+    if (!query.weights_change) trials[which]->pack(lane);
   });
-  tried.ms = *std::max_element(ms.begin(), ms.end());
+  Tried tried;
+  std::vector<double> ms(ground.count());
+  for (int run = 0; !settled(run, tried.ms, possible); ++run) {
+    Meeting meeting(ground.count());
+    ground.run([&](Lane& lane, Arena&, std::size_t which) {
+      meeting.wait();
+      const auto start = std::chrono::steady_clock::now();
+      if (query.weights_change) trials[which]->pack(lane);
+      trials[which]->run(lane);
+      ms[which] = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    });
+    tried.ms = std::min(tried.ms, *std::max_element(ms.begin(), ms.end()));
+  }
+  tried.results = trials.front()->results();
   return tried;
 }
 

@@ -104,8 +104,9 @@ double planned_ms(const Draft& draft) {
   const auto list_ms = [&](const std::vector<std::int32_t>& list) {
     double ms = 0;
     for (const std::int32_t t : list) {
-      const Task& task = draft.tasks[static_cast<std::size_t>(t)].task;
-      ms += task.candidate == "reorder" ? reorder_ms(task.result.bytes()) : task.predicted_ms;
+      const DraftTask& task = draft.tasks[static_cast<std::size_t>(t)];
+      const bool reorders = task.task.candidate == "reorder";
+      ms += reorders ? reorder_ms(draft.buffers[static_cast<std::size_t>(task.writes.front())].type.bytes()) : task.task.predicted_ms;
     }
     return ms;
   };

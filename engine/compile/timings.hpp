@@ -1,6 +1,6 @@
 // engine/compile/timings.hpp: how long each candidate took when it was measured, so that it need not be measured again.
 //
-// A key names the problem (op, attributes, pass, shapes, formats, threads) and the candidate; the value is in milliseconds.
+// A key names the problem (op, attributes, pass, shapes, formats, threads, lanes beside each other) and the candidate; the value is in milliseconds.
 // What the keys leave out, the CPU, the library and our kernels, is the same for all of one process: whoever keeps timings in a file
 // must see to it that they are read only where that is the same (train/plan_cache.hpp).
 #pragma once

@@ -101,8 +101,8 @@ TrialLayout::TrialLayout(const Query& query, const Candidate& candidate, const s
 }
 
 Trial::Trial(const Query& query, const Candidate& candidate, const std::vector<TensorType>& keeps, Lane& lane, Arena& memory)
-    : lane_(lane), memory_(memory), emission_(emitted(candidate)), layout_(query, candidate, keeps, emission_) {
-  grow(memory_, layout_.bytes(), lane_);
+    : memory_(memory), emission_(emitted(candidate)), layout_(query, candidate, keeps, emission_) {
+  grow(memory_, layout_.bytes(), lane);
   for (const auto& [operand, place] : layout_.places()) {
     if (!of_numbers(place.type)) continue;
     with_element(place.type.dtype, [&, &place = place](auto t) { fill(place.type, at<decltype(t)>(place.offset), lane); });
@@ -112,15 +112,15 @@ Trial::Trial(const Query& query, const Candidate& candidate, const std::vector<T
   }
 }
 
-void Trial::pack() {
+void Trial::pack(Lane& lane) {
   for (int i = 0; i < static_cast<int>(emission_.packs.size()); ++i) {
     const EmittedPack& pack = emission_.packs[static_cast<std::size_t>(i)];
-    call(pack.parameters, {{Operand::Kind::packed, i}}, pack.kernel);
+    call(lane, pack.parameters, {{Operand::Kind::packed, i}}, pack.kernel);
   }
 }
 
-void Trial::run() {
-  for (const EmittedTask& task : emission_.tasks) call(task.reads, task.writes, task.kernel);
+void Trial::run(Lane& lane) {
+  for (const EmittedTask& task : emission_.tasks) call(lane, task.reads, task.writes, task.kernel);
 }
 
 std::vector<float> Trial::results() const {
@@ -141,12 +141,12 @@ bool Trial::written(const Operand& operand) const {
   });
 }
 
-void Trial::call(const std::vector<Operand>& reads, const std::vector<Operand>& writes, const Kernel& kernel) {
+void Trial::call(Lane& lane, const std::vector<Operand>& reads, const std::vector<Operand>& writes, const Kernel& kernel) {
   reads_.clear();
   writes_.clear();
   for (const Operand& operand : reads) reads_.push_back(at<std::byte>(layout_.at(operand)));
   for (const Operand& operand : writes) writes_.push_back(at<std::byte>(layout_.at(operand)));
-  kernel(lane_, {reads_.data(), writes_.data(), at<std::byte>(layout_.scratch())});
+  kernel(lane, {reads_.data(), writes_.data(), at<std::byte>(layout_.scratch())});
 }
 
 void TrialGround::run(const std::function<void(Lane&, Arena&, std::size_t)>& work) {

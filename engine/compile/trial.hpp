@@ -36,20 +36,20 @@ class Trial {
   // `memory`, which grows as it must, and which one trial at a time may use.
   Trial(const Query& query, const Candidate& candidate, const std::vector<TensorType>& keeps, Lane& lane, Arena& memory);
 
-  void pack();  // the weights
-  void run();   // the tasks, on weights that are packed
+  // In the lane that it was made in, or one like it.
+  void pack(Lane& lane);  // the weights
+  void run(Lane& lane);   // the tasks, on weights that are packed
   // Some numbers of what the pass is for, outputs or gradients: the same ones for every candidate.
   std::vector<float> results() const;
 
  private:
   bool written(const Operand& operand) const;
-  void call(const std::vector<Operand>& reads, const std::vector<Operand>& writes, const Kernel& kernel);
+  void call(Lane& lane, const std::vector<Operand>& reads, const std::vector<Operand>& writes, const Kernel& kernel);
   template <class T = void>
   T* at(std::size_t offset) const {
     return reinterpret_cast<T*>(memory_.data() + offset);
   }
 
-  Lane& lane_;
   Arena& memory_;
   Emission emission_;
   TrialLayout layout_;
@@ -60,7 +60,7 @@ class Trial {
 // its like: two lanes share caches and the way to memory.
 class TrialGround {
  public:
-  TrialGround(Lanes& lanes, bool wide, std::vector<Arena>& memory)  : lanes_(lanes), memory_(memory), wide_(wide) {
+  TrialGround(Lanes& lanes, bool wide, std::vector<Arena>& memory) : lanes_(lanes), memory_(memory), wide_(wide) {
     memory_.resize(std::max(memory_.size(), count()));
   }
   std::size_t count() const { return wide_ ? 1 : static_cast<std::size_t>(lanes_.layout().narrow_count); }

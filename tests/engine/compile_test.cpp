@@ -381,12 +381,69 @@ TEST_CASE("automatic branches run side by side or in turn, whichever takes less 
   CHECK(wide.planned().in_turn_ms >= 4);  // one after the other
   // Other sizes and a run that goes on have it as it was; what is not measured has lanes, one thread has none.
   CHECK_FALSE(two_branches(two, "never timed", {1, 1}, {.inherit = &wide}).divided());
-  CHECK_FALSE(two_branches(two, "never timed", {1, 1}, {.prefer = {"branches\tplan\tin_turn"}}).divided());
-  CHECK(two_branches(two, "fast where wide", {20, 2}, {.prefer = {"branches\tplan\tside_by_side"}}).divided());
+  CHECK_FALSE(two_branches(two, "never timed", {1, 1}, {.prefer = {line_of(Branches::in_turn)}}).divided());
+  CHECK(two_branches(two, "fast where wide", {20, 2}, {.prefer = {line_of(Branches::side_by_side)}}).divided());
   CHECK(two_branches(two, "never timed", {1, 1}, {.choose = Choose::fixed}).divided());
   for (const auto& [key, ms] : timings().used()) CHECK(key.find("never timed") == std::string::npos);
+  CHECK_FALSE(two_branches(two, "never timed", {1, 1}, {.choose = Choose::fixed, .recompute = Recompute::stage}).divided());
   Lanes one(1);
   CHECK_FALSE(two_branches(one, "never timed", {1, 1}).divided());
+}
+
+TEST_CASE("the planned time is that of all measured tasks, and of the reorders between them") {
+  Lanes two(Lanes::layout_for(2));
+  Graph graph;
+  const ValueId x = graph.input("x", {4, 32, 64, 64}, Role::activation), trunk = apply(graph, "trunk", Sigmoid(), {x});
+  for (int k = 1; k <= 2; ++k) {
+    const auto scope = graph.exit(k);
+    graph.output("y" + std::to_string(k), apply(graph, "branch" + std::to_string(k), Sleeper("behind blocks", {40, 1}), {trunk}));
+  }
+  const Program program = compile(graph, {.gradients = false, .blocks = {8}, .branches = Branches::automatic}, two);
+  REQUIRE_FALSE(program.divided());
+  double measured = 0, reordered = 0;
+  for (const Task& task : program.tasks()) {
+    measured += task.predicted_ms;
+    if (task.candidate == "reorder" && !task.name.starts_with("reorder x")) reordered += 2.0 * static_cast<double>(task.result.bytes()) / 16e6;
+  }
+  CHECK(measured > 1);
+  CHECK(reordered > 0.2);
+  CHECK(program.planned().in_turn_ms >= doctest::Approx(measured + reordered));
+}
+
+TEST_CASE("weights that stay are packed outside of what is timed") {
+  // Two ways: one packs its weights for long and then is fast.
+  class Packs final : public Op {
+   public:
+    std::string_view kind() const override { return "packs"; }
+    std::string describe() const override { return ""; }
+    std::vector<Port> inputs() const override { return {{"x"}, {"w", Role::parameter}}; }
+    std::vector<Shape> infer(std::string_view, std::span<const Shape> inputs) const override { return {inputs[0]}; }
+    std::vector<BackwardTask> backward() const override { return {}; }
+    void reference(Pass, const ReferenceArguments&) const override {}
+    std::vector<Candidate> candidates(const Query& query) const override {
+      std::vector<Candidate> all(2);
+      all[0].id = all[0].implementation = "packed";
+      all[1].id = all[1].implementation = "plain";
+      for (Candidate& candidate : all) {
+        const bool packed = candidate.id == "packed";
+        candidate.types = {{in(0), query.type(query.inputs[0], 1)}, {out(), query.type(query.inputs[0], 1)}};
+        candidate.emit = [packed, count = query.inputs[0].count()](Emitter& emitter) {
+          const auto sleep = [](int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); };
+          const Operand w = packed ? emitter.pack({{in(1)}, "", 64, 0, [sleep](Lane&, const Arguments&) { sleep(60); }}) : in(1);
+          emitter.task({"", {in(0), w}, {out()}, 0, [=](Lane&, const Arguments& a) {
+                          std::copy_n(a.read<float>(0), count, a.write<float>(0));
+                          sleep(packed ? 1 : 8);
+                        }});
+        };
+      }
+      return all;
+    }
+  };
+  Lanes lanes(1);
+  Graph graph;
+  graph.output("y", apply(graph, "y", Packs(), {graph.input("x", {2, 8, 4, 4}, Role::activation), graph.parameter("w", {8})}));
+  const Program program = compile(graph, {.gradients = false}, lanes);
+  CHECK(std::any_of(program.tasks().begin(), program.tasks().end(), [](const Task& task) { return task.candidate == "packed"; }));
 }
 
 TEST_CASE("what runs in a narrow lane is measured in all of them at once, each with candidates of its own") {
