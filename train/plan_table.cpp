@@ -71,10 +71,10 @@ std::string plan_table(const engine::Program& program, std::span<const double> m
   table += fmt::format("{} tasks in {} phases, arena {:.1f} MB, inputs, outputs and packed weights {:.1f} MB", number,
                        program.phases().size(), static_cast<double>(memory.arena) / 1e6,
                        static_cast<double>(memory.own) / 1e6);
-  table += fmt::format("\ntimes in ms; predicted: measured alone when it was chosen, {:.1f} in all; measured: inside a step, {}\n",
+  table += fmt::format("\ntimes in ms; predicted: measured when it was chosen, {:.1f} in all; measured: inside a step, {}\n",
                        predicted_total, measured_total > 0 ? fmt::format("{:.1f} in all", measured_total) : "with --time N");
   if (const engine::PlannedTimes& planned = program.planned(); planned.side_by_side_ms > 0)
-    table += fmt::format("by the times measured alone: with the branches side by side {:.1f}, one after the other {:.1f}\n", planned.side_by_side_ms,
+    table += fmt::format("by these times: with the branches side by side {:.1f}, one after the other {:.1f}\n", planned.side_by_side_ms,
                          planned.in_turn_ms);
   return table;
 }
