@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
 #include <stdexcept>
 
 #include "engine/compile/draft.hpp"
@@ -72,6 +71,23 @@ Branches decided(const Graph& graph, const CompileOptions& options, const Lanes&
     if (std::find(options.prefer.begin(), options.prefer.end(), line_of(way)) != options.prefer.end()) return way;
   return options.choose == Choose::measure ? Branches::automatic : Branches::side_by_side;
 }
+
+// With the sentences about dropped candidates of both.
+Draft faster(Draft side_by_side, Draft in_turn) {
+  const PlannedTimes planned{compile_passes::planned_ms(side_by_side), compile_passes::planned_ms(in_turn)};
+  std::vector<std::string> dropped = side_by_side.dropped;
+  for (const std::string& sentence : in_turn.dropped) {
+    const std::string_view who = std::string_view(sentence).substr(0, sentence.find(") ") + 1);
+    if (std::none_of(dropped.begin(), dropped.end(), [&](const std::string& other) { return other.starts_with(who); })) dropped.push_back(sentence);
+  }
+  // In turn, every small task waits for its slower thread: beside a process that keeps one of two cores busy the step takes 2.4 times as long, side by
+  // side 2.0 times. So it must be faster by more than what measuring is off by.
+  constexpr double kClearly = 0.95;
+  Draft better = planned.in_turn_ms < kClearly * planned.side_by_side_ms ? std::move(in_turn) : std::move(side_by_side);
+  better.planned = planned;
+  better.dropped = std::move(dropped);
+  return better;
+}
 }  // namespace
 
 void require_bf16() {
@@ -99,23 +115,14 @@ Program compile(const Graph& graph, const CompileOptions& options, Lanes& lanes)
     compile_passes::schedule(draft);
     return draft;
   };
-  std::optional<Draft> draft = make(options_of_draft);
-  if (compared) {
-    Draft in_turn = make(in_turn_options);
-    std::vector<std::string> dropped = std::move(draft->dropped);
-    for (std::string& sentence : in_turn.dropped) {
-      const std::string_view who = std::string_view(sentence).substr(0, sentence.find(") ") + 1);
-      if (std::none_of(dropped.begin(), dropped.end(), [&](const std::string& other) { return other.starts_with(who); })) dropped.push_back(std::move(sentence));
-    }
-    const PlannedTimes planned{compile_passes::planned_ms(*draft), compile_passes::planned_ms(in_turn)};
-    // In turn, every small task waits for its slower thread: beside a process that keeps one of two cores busy the step takes 2.4 times as long, side by
-    // side 2.0 times. So it must be faster by more than what measuring is off by.
-    constexpr double kClearly = 0.95;
-    if (planned.in_turn_ms < kClearly * planned.side_by_side_ms) draft.emplace(std::move(in_turn));
-    draft->planned = planned;
-    draft->dropped = std::move(dropped);
+  Draft draft = make(options_of_draft);
+  if (!compared) {
+    trial_memory.clear();
+    return finish(draft);
   }
+  Draft in_turn = make(in_turn_options);
   trial_memory.clear();
-  return finish(*draft);
+  Draft better = faster(std::move(draft), std::move(in_turn));
+  return finish(better);
 }
 }  // namespace autodidact::engine
