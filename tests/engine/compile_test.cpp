@@ -247,21 +247,26 @@ TEST_CASE("another batch size inherits the choices of the main program, formats 
 }
 
 namespace {
+// One output of the shape of its first input; forward only, and only fast.
+class Forward : public Op {
+ public:
+  std::vector<Port> inputs() const override { return {{"x"}}; }
+  std::vector<Shape> infer(std::string_view, std::span<const Shape> inputs) const override { return {inputs[0]}; }
+  std::vector<BackwardTask> backward() const override { return {}; }
+  void reference(Pass, const ReferenceArguments&) const override {}
+};
+
 // y = 2·x, in several ways. A wrong one makes factor·x of the first of so many parts only, so that it would be chosen for its speed.
 struct Way {
   std::string id, implementation;
   float factor = 2;
   std::int64_t parts = 1;
 };
-class Twice final : public Op {
+class Twice final : public Forward {
  public:
   Twice(std::string name, std::vector<Way> ways) : name_(std::move(name)), ways_(std::move(ways)) {}
   std::string_view kind() const override { return "twice"; }
   std::string describe() const override { return name_; }
-  std::vector<Port> inputs() const override { return {{"x"}}; }
-  std::vector<Shape> infer(std::string_view, std::span<const Shape> inputs) const override { return {inputs[0]}; }
-  std::vector<BackwardTask> backward() const override { return {}; }
-  void reference(Pass, const ReferenceArguments&) const override {}
   std::vector<Candidate> candidates(const Query& query) const override {
     std::vector<Candidate> all;
     for (const Way& way : ways_) {
@@ -322,15 +327,11 @@ struct Slow {
   int narrow_ms = 0, wide_ms = 0;
   Company* company = nullptr;
 };
-class Sleeper final : public Op {
+class Sleeper final : public Forward {
  public:
   Sleeper(std::string name, Slow slow) : name_(std::move(name)), slow_(slow) {}
   std::string_view kind() const override { return "sleeper"; }
   std::string describe() const override { return name_; }
-  std::vector<Port> inputs() const override { return {{"x"}}; }
-  std::vector<Shape> infer(std::string_view, std::span<const Shape> inputs) const override { return {inputs[0]}; }
-  std::vector<BackwardTask> backward() const override { return {}; }
-  void reference(Pass, const ReferenceArguments&) const override {}
   std::vector<Candidate> candidates(const Query& query) const override {
     Candidate candidate;
     candidate.id = candidate.implementation = "only";
@@ -412,14 +413,11 @@ TEST_CASE("the planned time is that of all measured tasks, and of the reorders b
 
 TEST_CASE("weights that stay are packed outside of what is timed") {
   // Two ways: one packs its weights for long and then is fast.
-  class Packs final : public Op {
+  class Packs final : public Forward {
    public:
     std::string_view kind() const override { return "packs"; }
     std::string describe() const override { return ""; }
     std::vector<Port> inputs() const override { return {{"x"}, {"w", Role::parameter}}; }
-    std::vector<Shape> infer(std::string_view, std::span<const Shape> inputs) const override { return {inputs[0]}; }
-    std::vector<BackwardTask> backward() const override { return {}; }
-    void reference(Pass, const ReferenceArguments&) const override {}
     std::vector<Candidate> candidates(const Query& query) const override {
       std::vector<Candidate> all(2);
       all[0].id = all[0].implementation = "packed";
