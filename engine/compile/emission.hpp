@@ -44,5 +44,4 @@ TensorType operand_type(const Query& query, const Candidate& candidate,
 
 // The formats of the operands that it says one of, in its order: "nChw16c nhwc".
 std::string formats_text(const Candidate& candidate);
-
 }  // namespace autodidact::engine::compile_passes
