@@ -34,7 +34,9 @@ struct Task {
   std::string name;            // "layer1.0.conv1", "layer1.0.bn1 + layer1.0.relu1: statistics"
   std::string node;            // the node it belongs to; empty for reorders and sums
   Pass pass = Pass::forward;
-  int branch = 0;              // 0: none, it runs in the wide lane; else the exit whose branch it belongs to, in a narrow one
+  // 0: none, it runs in the wide lane; else the exit whose branch it belongs to, in a narrow one; kBeside: the trunk's, in a narrow lane beside branches.
+  int branch = 0;
+  static constexpr int kBeside = Graph::kMostExits + 1;
   bool pack = false;           // runs only when the store's version has changed
   std::string candidate, implementation;
   std::string formats;         // that the candidate wants of its operands, in its order; empty: all plain
@@ -62,11 +64,11 @@ struct Terminal {
   Place place;
 };
 
-// Sums of measured task times over the phases, in milliseconds, for the plan with the branches side by side and for the one with them in turn
-// (engine/compile/compile.hpp, Branches). Without what is not measured: losses, sums of gradients, what is made again; tasks of the trunk that can be
-// done in one way only. 0: not compared.
+// Sums of measured task times over the phases, in milliseconds, for the plan with the branches side by side, for the one with a part of the trunk beside them too,
+// and for the one with them in turn (engine/compile/compile.hpp, Branches). Without what is not measured: losses, sums of gradients, what is made again.
+// 0: not compared.
 struct PlannedTimes {
-  double side_by_side_ms = 0, in_turn_ms = 0;
+  double side_by_side_ms = 0, beside_trunk_ms = 0, in_turn_ms = 0;
 };
 
 // What memory a program needs, for the forecast.

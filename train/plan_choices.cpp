@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <set>
 #include <sstream>
 #include <utility>
 #include <vector>
@@ -25,6 +26,17 @@ std::vector<std::pair<std::string, std::string>> parse(const std::string& text) 
   return choices;
 }
 
+// The steps of the trunk that run beside the branches.
+std::vector<std::string> take_beside(std::vector<std::pair<std::string, std::string>>& choices) {
+  std::vector<std::string> steps;
+  std::erase_if(choices, [&](const auto& choice) {
+    const bool beside = engine::kBesideLine.substr(0, engine::kBesideLine.size() - 1) == choice.first;
+    if (beside) steps.push_back(choice.second);
+    return beside;
+  });
+  return steps;
+}
+
 // "in turn", "side by side"; empty if it is not said.
 std::string take_branches(std::vector<std::pair<std::string, std::string>>& choices) {
   if (choices.empty() || !choices.front().first.starts_with("branches\t")) return {};
@@ -42,6 +54,10 @@ std::string in_words(std::string text) {
 
 std::string plan_choices(const engine::Program& program) {
   std::string text = line_of(program.divided() ? engine::Branches::side_by_side : engine::Branches::in_turn) + '\n';
+  std::set<std::string> beside;
+  for (const engine::Task& task : program.tasks())
+    if (task.branch == engine::Task::kBeside && !task.node.empty() && task.pass != engine::Pass::recompute) beside.insert(beside_line(task.node, task.pass));
+  for (const std::string& line : beside) text += line + '\n';
   for (const engine::Task& task : program.tasks())
     if (!task.node.empty()) text += fmt::format("{}\t{}\t{}\t{}\t{}\n", task.node, name_of(task.pass), task.candidate, task.implementation,
                                               task.formats);
@@ -60,6 +76,10 @@ std::string choices_difference(const std::string& before, const std::string& now
   auto then = parse(before), here = parse(now);
   const std::string branches_then = take_branches(then), branches_here = take_branches(here);
   if (!branches_then.empty() && branches_then != branches_here) return fmt::format("the branches run {}, they ran {}", branches_here, branches_then);
+  const auto beside_then = take_beside(then), beside_here = take_beside(here);
+  if (beside_then != beside_here)
+    return fmt::format("{} steps of the trunk run beside the branches, it was {}{}", beside_here.size(), beside_then.size(),
+                       beside_then.size() == beside_here.size() ? " others" : "");
   if (then.size() != here.size()) return fmt::format("the step has {} tasks, it had {}", here.size(), then.size());
   std::size_t different = 0, first = 0;
   for (std::size_t i = then.size(); i-- > 0;)

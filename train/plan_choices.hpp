@@ -10,7 +10,8 @@
 
 namespace autodidact::train {
 
-// A line a task of a node: "NODE<tab>PASS<tab>CANDIDATE<tab>IMPLEMENTATION<tab>FORMATS of its operands". The first says how the branches run.
+// A line a task of a node: "NODE<tab>PASS<tab>CANDIDATE<tab>IMPLEMENTATION<tab>FORMATS of its operands". The first says how the branches run, the next what of the
+// trunk runs beside them.
 std::string plan_choices(const engine::Program& program);
 
 // For engine::CompileOptions::prefer.

@@ -6,6 +6,7 @@ namespace autodidact::train {
 namespace {
 
 std::string lane_name(const engine::Task& task) {
+  if (task.branch == engine::Task::kBeside) return "beside";
   return task.branch == 0 ? "trunk" : fmt::format("exit {}", task.branch);
 }
 
@@ -74,7 +75,8 @@ std::string plan_table(const engine::Program& program, std::span<const double> m
   table += fmt::format("\ntimes in ms; predicted: measured when it was chosen, {:.1f} in all; measured: inside a step, {}\n",
                        predicted_total, measured_total > 0 ? fmt::format("{:.1f} in all", measured_total) : "with --time N");
   if (const engine::PlannedTimes& planned = program.planned(); planned.side_by_side_ms > 0)
-    table += fmt::format("by these times: with the branches side by side {:.1f}, one after the other {:.1f}\n", planned.side_by_side_ms,
+    table += fmt::format("by these times: with the branches side by side {:.1f}, {}one after the other {:.1f}\n", planned.side_by_side_ms,
+                         planned.beside_trunk_ms > 0 ? fmt::format("with part of the trunk beside them {:.1f}, ", planned.beside_trunk_ms) : "",
                          planned.in_turn_ms);
   return table;
 }
@@ -83,6 +85,7 @@ nlohmann::ordered_json plan_json(const engine::Program& program, std::span<const
   nlohmann::ordered_json json{{"arena_bytes", program.memory().arena},
                               {"own_bytes", program.memory().own},
                               {"side_by_side_ms", milliseconds_json(program.planned().side_by_side_ms)},
+                              {"beside_trunk_ms", milliseconds_json(program.planned().beside_trunk_ms)},
                               {"in_turn_ms", milliseconds_json(program.planned().in_turn_ms)},
                               {"tasks", nlohmann::ordered_json::array()}};
   each_task(program, [&](int phase, std::size_t index) {

@@ -47,7 +47,7 @@ class Chooser {
     query.pass = step.pass;
     query.mode = draft_.options.mode;
     query.precision = draft_.options.precision;
-    query.threads = threads_of(draft_, branch_of(draft_, node));
+    query.threads = threads_of(draft_, step.branch);
     query.ranks = draft_.options.communicator->size();
     query.weights_change = draft_.options.gradients;
     query.only_direct = draft_.options.choose == Choose::direct;
@@ -111,7 +111,7 @@ class Chooser {
       return draft_.graph.value(id).role == Role::label;
     });
     const bool timed = draft_.options.choose == Choose::measure && !labels &&
-                       (candidates.size() > 1 || draft_.options.time_everything || (draft_.compared && query.node.exit > 0));
+                       (candidates.size() > 1 || draft_.options.time_everything || draft_.compared);
     if (const auto inherited = inherited_choice(query, candidates)) return {*inherited};
     std::vector<double> times(candidates.size(), 0);
     if (timed) {
@@ -159,7 +159,7 @@ class Chooser {
 
   void add_fast(const Step& step) {
     const Node& node = draft_.graph.node(step.node);
-    const int branch = branch_of(draft_, node);
+    const int branch = step.branch;
     Query query = make_query(step);
     std::vector<Candidate> candidates;
     run_in_lane_of(draft_, branch, [&](Lane&) { candidates = usable_candidates(query, step); });
@@ -176,6 +176,7 @@ class Chooser {
       // Reorders, sums and packs come first; the time is that of the pass itself.
       const auto own = std::find_if(draft_.tasks.begin() + static_cast<std::ptrdiff_t>(first), draft_.tasks.end(),
                                     [&](const DraftTask& task) { return task.task.node == node.name && !task.task.pack; });
+      for (std::size_t t = first; t < draft_.tasks.size(); ++t) draft_.tasks[t].step = static_cast<int>(&step - draft_.steps.data());
       if (own == draft_.tasks.end()) return;
       own->task.predicted_ms = selection.ms;
       own->task.fastest_ms = selection.fastest_ms;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 #include <stdexcept>
 
 #include "engine/compile/draft.hpp"
@@ -14,6 +16,7 @@ namespace {
 using compile_passes::Buffer;
 using compile_passes::Draft;
 using compile_passes::DraftTask;
+using compile_passes::StepLines;
 
 Task finish_task(const Draft& draft, DraftTask& from) {
   Task task = std::move(from.task);
@@ -72,21 +75,73 @@ Branches decided(const Graph& graph, const CompileOptions& options, const Lanes&
   return options.choose == Choose::measure ? Branches::automatic : Branches::side_by_side;
 }
 
-// With the sentences about dropped candidates of both.
-Draft faster(Draft side_by_side, Draft in_turn) {
-  const PlannedTimes planned{compile_passes::planned_ms(side_by_side), compile_passes::planned_ms(in_turn)};
-  std::vector<std::string> dropped = side_by_side.dropped;
-  for (const std::string& sentence : in_turn.dropped) {
+// The steps of the trunk that are known to run beside the branches before anything is measured.
+StepLines known_beside(const CompileOptions& options) {
+  StepLines steps;
+  if (options.branches != Branches::automatic) return steps;
+  if (options.inherit)
+    for (const Task& task : options.inherit->tasks())
+      if (task.branch == Task::kBeside) steps.insert(beside_line(task.node, task.pass));
+  for (const std::string& line : options.prefer)
+    if (line.starts_with(kBesideLine)) steps.insert(line);
+  return steps;
+}
+
+// The better of two drafts of one graph, with the sentences about dropped candidates of both.
+Draft take(Draft better, const Draft& other) {
+  for (const std::string& sentence : other.dropped) {
     const std::string_view who = std::string_view(sentence).substr(0, sentence.find(") ") + 1);
-    if (std::none_of(dropped.begin(), dropped.end(), [&](const std::string& other) { return other.starts_with(who); })) dropped.push_back(sentence);
+    if (std::none_of(better.dropped.begin(), better.dropped.end(), [&](const std::string& known) { return known.starts_with(who); }))
+      better.dropped.push_back(sentence);
   }
+  return better;
+}
+
+// Of the steps that a draft runs beside its branches, how much longer they take than in another in which they run in the wide lane.
+double slowdown(const Draft& beside, const Draft& wide) {
+  const auto sum = [&](const Draft& draft) {
+    double ms = 0;
+    for (const DraftTask& task : draft.tasks)
+      if (beside.beside.contains(beside_line(task.task.node, task.task.pass))) ms += task.task.predicted_ms;
+    return ms;
+  };
+  return sum(beside) / std::max(sum(wide), 1e-9);
+}
+
+// A draft with the branches side by side, or one in which a part of the trunk runs beside them, if that takes less time. How much longer it takes in a narrow
+// lane is known only when it has been measured there: the first guess is that all threads share the work of the wide one.
+Draft with_trunk_beside(Draft draft, const std::function<Draft(StepLines)>& make) {
+  // Less than that measuring is off by.
+  constexpr double kWorthIt = 0.99;
+  constexpr int kGuesses = 2;
+  const Lanes::Layout layout = draft.lanes.layout();
+  PlannedTimes& planned = draft.planned;
+  planned.side_by_side_ms = compile_passes::planned_ms(draft);
+  double narrow = static_cast<double>(layout.wide) / layout.narrow_size;
+  std::optional<Draft> best;
+  for (int guess = 0; guess < kGuesses; ++guess) {
+    StepLines steps = compile_passes::beside_branches(draft, narrow);
+    if (steps.empty() || (best && steps == best->beside)) break;
+    Draft beside = make(std::move(steps));
+    narrow = slowdown(beside, draft);
+    const double ms = compile_passes::planned_ms(beside);
+    if (best && ms >= planned.beside_trunk_ms) continue;
+    planned.beside_trunk_ms = ms;
+    best.emplace(std::move(beside));
+  }
+  if (!best) return draft;
+  best->planned = planned;
+  return planned.beside_trunk_ms < kWorthIt * planned.side_by_side_ms ? take(std::move(*best), draft) : take(std::move(draft), *best);
+}
+
+// The branches in lanes, or in turn.
+Draft faster(Draft in_lanes, Draft in_turn) {
   // In turn, every small task waits for its slower thread: beside a process that keeps one of two cores busy the step takes 2.4 times as long, side by
   // side 2.0 times. So it must be faster by more than what measuring is off by.
   constexpr double kClearly = 0.95;
-  Draft better = planned.in_turn_ms < kClearly * planned.side_by_side_ms ? std::move(in_turn) : std::move(side_by_side);
-  better.planned = planned;
-  better.dropped = std::move(dropped);
-  return better;
+  in_lanes.planned.in_turn_ms = compile_passes::planned_ms(in_turn);
+  in_turn.planned = in_lanes.planned;
+  return in_turn.planned.in_turn_ms < kClearly * compile_passes::planned_ms(in_lanes) ? take(std::move(in_turn), in_lanes) : take(std::move(in_lanes), in_turn);
 }
 }  // namespace
 
@@ -104,25 +159,24 @@ Program compile(const Graph& graph, const CompileOptions& options, Lanes& lanes)
   const Branches known = decided(wanted, options, lanes);
   const bool compared = known == Branches::automatic;
   // Drafts refer to these.
-  CompileOptions in_turn_options = options, options_of_draft = options;
-  in_turn_options.branches = Branches::in_turn;
-  options_of_draft.branches = compared ? Branches::side_by_side : known;
-  const auto make = [&](const CompileOptions& settled) {
-    Draft draft{.options = settled, .lanes = lanes, .trial_memory = trial_memory, .graph = wanted, .compared = compared};
+  CompileOptions in_turn = options, side_by_side = options;
+  in_turn.branches = Branches::in_turn;
+  side_by_side.branches = Branches::side_by_side;
+  const auto make = [&](const CompileOptions& settled, StepLines beside) {
+    Draft draft{.options = settled, .lanes = lanes, .trial_memory = trial_memory, .graph = wanted, .beside = std::move(beside), .compared = compared};
     if (options.backend == Backend::reference) draft.replay = std::make_shared<Program::Replay>();
     compile_passes::differentiate(draft);
     compile_passes::choose(draft);
     compile_passes::schedule(draft);
     return draft;
   };
-  Draft draft = make(options_of_draft);
-  if (!compared) {
-    trial_memory.clear();
-    return finish(draft);
-  }
-  Draft in_turn = make(in_turn_options);
+  const auto in_lanes = [&](StepLines beside) { return make(side_by_side, std::move(beside)); };
+  const auto fastest = [&] {
+    Draft with_lanes = with_trunk_beside(in_lanes({}), in_lanes);
+    return faster(std::move(with_lanes), make(in_turn, {}));
+  };
+  Draft draft = compared ? fastest() : known == Branches::in_turn ? make(in_turn, {}) : in_lanes(known_beside(options));
   trial_memory.clear();
-  Draft better = faster(std::move(draft), std::move(in_turn));
-  return finish(better);
+  return finish(draft);
 }
 }  // namespace autodidact::engine

@@ -33,7 +33,8 @@ enum class Choose : std::uint8_t { measure, fixed, direct };
 enum class Recompute : std::uint8_t { none, automatic, stage };
 
 // The branches of the graph's exits (Graph::exit). side_by_side: each in a narrow lane, on a part of the threads · in_turn: wide, as all else · automatic:
-// as `inherit` or `prefer` has it; else side_by_side, unless there is one thread, or in_turn is faster by a twentieth of what was measured (Program::planned).
+// as `inherit` or `prefer` has it; else side_by_side, with a part of the trunk in a narrow lane beside them where that is faster by what was measured
+// (Program::planned); unless there is one thread, or in_turn is faster by a twentieth.
 // With Recompute::stage always in_turn: side by side the branches' activations would be alive together.
 enum class Branches : std::uint8_t { side_by_side, in_turn, automatic };
 
@@ -71,7 +72,7 @@ struct CompileOptions {
   // Choices to take over, by node and pass, where they are offered: other batch sizes inherit those of the main program.
   const Program* inherit = nullptr;
   // Candidates to take where they are offered: an id, for every pass; or "NODE<tab>PASS<tab>ID<tab>IMPLEMENTATION<tab>FORMATS", as
-  // was chosen before (Task::formats). And for Branches::automatic how the branches ran: line_of.
+  // was chosen before (Task::formats). And for Branches::automatic how the branches ran, line_of, and what of the trunk beside them, beside_line.
   std::vector<std::string> prefer = {};
   Branches branches = Branches::side_by_side;
   // Also time what there is only one way to do, so that Task::fastest_ms is known of every step: for a forecast.
@@ -91,4 +92,7 @@ inline const char* name_of(Branches branches) {
 }
 // For CompileOptions::prefer.
 inline std::string line_of(Branches branches) { return std::string("branches\tplan\t") + name_of(branches); }
+// Of a step of the trunk that runs beside the branches.
+inline constexpr std::string_view kBesideLine = "beside\tplan\t";
+inline std::string beside_line(const std::string& node, Pass pass) { return std::string(kBesideLine) + node + '\t' + name_of(pass); }
 }  // namespace autodidact::engine

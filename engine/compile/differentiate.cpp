@@ -30,7 +30,7 @@ std::vector<bool> values_that_need_gradients(const Draft& draft) {
 void differentiate(Draft& draft) {
   const Graph& graph = draft.graph;
   const auto node_id = [](std::size_t n) { return NodeId{static_cast<std::int32_t>(n)}; };
-  for (std::size_t n = 0; n < graph.nodes().size(); ++n) draft.steps.push_back({node_id(n), Pass::forward, {}});
+  for (std::size_t n = 0; n < graph.nodes().size(); ++n) draft.steps.push_back({node_id(n), Pass::forward, {}, branch_of(draft, graph.nodes()[n], Pass::forward)});
   draft.needs_gradient = values_that_need_gradients(draft);
 
   std::vector<bool> has_gradient(graph.values().size(), false);
@@ -47,7 +47,7 @@ void differentiate(Draft& draft) {
     if (!reached) continue;
     const auto ports = node.op->inputs();
     for (const BackwardTask& task : node.op->backward()) {
-      Step step{node_id(n), task.pass, {}};
+      Step step{node_id(n), task.pass, {}, branch_of(draft, node, task.pass)};
       for (const Operand& write : task.writes) {
         const ValueId input = node.inputs[static_cast<std::size_t>(write.index)];
         if (!draft.needs_gradient[static_cast<std::size_t>(input.index)] ||
@@ -61,6 +61,6 @@ void differentiate(Draft& draft) {
   }
   if (draft.options.mode != Mode::train) return;
   for (std::size_t n = 0; n < graph.nodes().size(); ++n)
-    if (graph.nodes()[n].op->updates_state()) draft.steps.push_back({node_id(n), Pass::commit, {}});
+    if (graph.nodes()[n].op->updates_state()) draft.steps.push_back({node_id(n), Pass::commit, {}, branch_of(draft, graph.nodes()[n], Pass::commit)});
 }
 }  // namespace autodidact::engine::compile_passes

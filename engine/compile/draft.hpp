@@ -11,11 +11,12 @@
 
 namespace autodidact::engine::compile_passes {
 
-// One pass of one node, before its algorithm is chosen. `writes`: the gradients that are wanted of it.
+// One pass of one node, before its algorithm is chosen. `writes`: the gradients that are wanted of it. `branch`: as of a Task.
 struct Step {
   NodeId node;
   Pass pass = Pass::forward;
   std::vector<Operand> writes;
+  int branch = 0;
 };
 
 struct Buffer {
@@ -30,14 +31,19 @@ struct DraftTask {
   std::vector<int> reads, writes;  // buffers
   int scratch = -1;
   std::vector<std::pair<int, int>> in_place;  // (written buffer, read buffer) that may share an address
+  int step = -1;  // that it belongs to, with the reorders, sums and recomputations that come before it; -1: what comes behind the last
 };
+
+// Steps of the trunk, each as beside_line has it.
+using StepLines = std::set<std::string>;
 
 struct Draft {
   const CompileOptions& options;
   Lanes& lanes;
   std::vector<Arena>& trial_memory;  // a piece for each lane
   Graph graph;
-  bool compared = false;  // with the same branches in another way: every task of theirs is timed
+  StepLines beside = {};  // of the trunk, that run beside the branches
+  bool compared = false;  // with others of the same graph: every task is timed
 
   // differentiate
   std::vector<bool> needs_gradient = {};  // per value
@@ -62,6 +68,9 @@ Graph fuse(const Graph& graph, const CompileOptions& options);
 void differentiate(Draft& draft);
 void choose(Draft& draft);
 void schedule(Draft& draft);
+// The steps of the trunk that a scheduled draft should run beside its branches, by measured times: the last ones of what the trunk does on its own before
+// the branches begin, as many as shorten the step most. `narrow`: how much longer a step takes in a narrow lane than in the wide one.
+StepLines beside_branches(const Draft& draft, double narrow);
 void place(Draft& draft);
 
 // Reorders are not measured: each is taken to cost one read and one write at 16 GB/s.
@@ -74,6 +83,11 @@ inline bool divisible(const CompileOptions& options) { return options.backend ==
 // Of which exit a node is a branch's that runs in a narrow lane; 0: it runs in the wide one.
 inline int branch_of(const Draft& draft, const Node& node) {
   return draft.options.branches == Branches::side_by_side && divisible(draft.options) ? node.exit : 0;
+}
+// As of a Task.
+inline int branch_of(const Draft& draft, const Node& node, Pass pass) {
+  const int branch = branch_of(draft, node);
+  return branch == 0 && draft.beside.contains(beside_line(node.name, pass)) ? Task::kBeside : branch;
 }
 // Runs `work` in the lane of that branch and waits: primitives must be made where they will run.
 inline void run_in_lane_of(const Draft& draft, int branch, const std::function<void(Lane&)>& work) {

@@ -123,7 +123,7 @@ std::size_t Wiring::reorder_bytes(const Step& step, const Query& query,
     const auto index = static_cast<std::size_t>(wanted.operand.index);
     if (wanted.operand.kind == Operand::Kind::input &&
         differs(base(node.inputs[index]), wanted.type) &&
-        !copies_.contains({base(node.inputs[index]), wanted.type, branch_of(draft_, node)}))
+        !copies_.contains({base(node.inputs[index]), wanted.type, step.branch}))
       bytes += wanted.type.bytes();
     if (wanted.operand.kind == Operand::Kind::d_output)
       for (const int buffer : gradients_[static_cast<std::size_t>(node.outputs[index].index)])

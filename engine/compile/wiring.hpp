@@ -71,7 +71,7 @@ class Wiring {
   bool is_cheap(const Node& node, const Candidate& candidate) const;
   int chain_before(const Node& node) const;
   void decide_dropping(const Node& node, const Candidate& candidate);
-  void recompute(ValueId value);
+  void recompute(ValueId value, int branch);
   int read(Current& now, Operand operand);
   int written(Current& now, Operand operand);
   int new_gradient(ValueId value, const TensorType& type);

@@ -35,13 +35,13 @@ void Wiring::decide_dropping(const Node& node, const Candidate& candidate) {
 
 int Wiring::available(const Current& now, ValueId value) {
   const bool backward = now.step.pass != Pass::forward && now.step.pass != Pass::commit;
-  if (backward && dropped_[static_cast<std::size_t>(value.index)]) recompute(value);
+  if (backward && dropped_[static_cast<std::size_t>(value.index)]) recompute(value, now.branch);
   return base(value);
 }
 
 // Whatever it needs that has been dropped as well is made on the way. Of that, what is cheap goes again: its reader in backward
 // makes it a second time.
-void Wiring::recompute(ValueId value) {
+void Wiring::recompute(ValueId value, int branch) {
   std::vector<ValueId> made;
   const bool outermost = sweep_ == nullptr;
   if (outermost) sweep_ = &made;
@@ -51,7 +51,7 @@ void Wiring::recompute(ValueId value) {
   (chosen.candidate->again ? chosen.candidate->again : chosen.candidate->emit)(emission);
   dropped_[static_cast<std::size_t>(value.index)] = false;
   base(value) = -1;  // the emitted task writes a buffer of its own, which all later readers take
-  add({producer, Pass::recompute, {}}, *chosen.query, *chosen.candidate, std::move(emission));
+  add({producer, Pass::recompute, {}, branch}, *chosen.query, *chosen.candidate, std::move(emission));
   if (!outermost) {
     sweep_->push_back(value);
     return;

@@ -96,7 +96,7 @@ void Wiring::add_packs(Current& now, Emission& emission) {
 
 void Wiring::add(const Step& step, const Query& query, const Candidate& candidate, Emission emission) {
   const Node& node = draft_.graph.node(step.node);
-  Current now{step, node, &query, &candidate, branch_of(draft_, node), {}, {}};
+  Current now{step, node, &query, &candidate, step.branch, {}, {}};
   Chosen& chosen = chosen_[static_cast<std::size_t>(step.node.index)];
   if (step.pass == Pass::forward) {
     chosen.query = std::make_shared<const Query>(query);

@@ -32,9 +32,12 @@ TEST_CASE("--lanes: bench, plan and trace have the branches side by side, or not
     CHECK(narrow_tasks("2 --lanes on") > 50);
     CHECK(Json::parse(run("plan" + kStep + "2").out)["in_turn_ms"].is_null());  // fixed: nothing was measured
     const Json plan = Json::parse(run("plan" + kTinyNetwork + kTinyImages + "--choose measure --plan-cache off --batch 4 --threads 2 --json -").out);
-    const double side_by_side = plan["side_by_side_ms"], in_turn = plan["in_turn_ms"];
+    const double side_by_side = plan["side_by_side_ms"], in_turn = plan["in_turn_ms"], beside_trunk = plan["beside_trunk_ms"].is_null() ? 1e9 : plan["beside_trunk_ms"].get<double>();
+    const double in_lanes = beside_trunk < 0.99 * side_by_side ? beside_trunk : side_by_side;
     const bool divided = std::any_of(plan["tasks"].begin(), plan["tasks"].end(), [](const Json& task) { return task["threads"] == 1; });
-    CHECK(divided == (in_turn >= 0.95 * side_by_side));
+    CHECK(divided == (in_turn >= 0.95 * in_lanes));
+    const bool beside = std::any_of(plan["tasks"].begin(), plan["tasks"].end(), [](const Json& task) { return task["lane"] == "beside"; });
+    CHECK(beside == (divided && beside_trunk < 0.99 * side_by_side));
   }
 }
 

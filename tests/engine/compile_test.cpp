@@ -110,6 +110,20 @@ TEST_CASE("lanes of one thread compute what the wide lane of one thread computes
   CHECK(step(graph, options_of(), lanes) == step(graph, wide, lanes));
 }
 
+TEST_CASE("a part of the trunk beside the branches, in lanes of one thread, computes what it computes alone, bit for bit") {
+  const Graph graph = branched_graph();
+  Lanes lanes(1);
+  CompileOptions beside = options_of(), wide = options_of();
+  wide.branches = Branches::in_turn;
+  beside.branches = Branches::automatic;
+  beside.prefer = {line_of(Branches::side_by_side), beside_line("conv4", Pass::forward), beside_line("trunk4", Pass::forward),
+                   beside_line("conv4", Pass::backward_data), beside_line("conv3", Pass::backward_weights)};
+  for (const Recompute recompute : {Recompute::none, Recompute::automatic}) {
+    beside.recompute = wide.recompute = recompute;
+    CHECK(step(graph, beside, lanes) == step(graph, wide, lanes));
+  }
+}
+
 TEST_CASE("branches run in split phases, one list a branch, forward and backward, and the trunk runs wide") {
   Lanes lanes;
   const Program program = compile(branched_graph(), options_of(), lanes);
@@ -389,6 +403,49 @@ TEST_CASE("automatic branches run side by side or in turn, whichever takes less 
   CHECK_FALSE(two_branches(two, "never timed", {1, 1}, {.choose = Choose::fixed, .recompute = Recompute::stage}).divided());
   Lanes one(1);
   CHECK_FALSE(two_branches(one, "never timed", {1, 1}).divided());
+}
+
+TEST_CASE("a part of the trunk runs beside the branches where that takes less time by what was measured") {
+  Lanes two(Lanes::layout_for(2));
+  // The second layer of the trunk beside its branch, which keeps one of two lanes busy for long.
+  const auto program = [&](const std::string& name, const Slow& trunk, CompileOptions options = {}) {
+    Graph graph;
+    const ValueId x = apply(graph, "first", Sleeper(name + " first", {3, 3}), {graph.input("x", {2, 8, 4, 4}, Role::activation)});
+    {
+      const auto scope = graph.exit(1);
+      graph.output("y1", apply(graph, "branch", Sleeper(name + " branch", {20, 40}), {x}));
+    }
+    graph.output("y", apply(graph, "third", Sleeper(name + " third", trunk), {apply(graph, "second", Sleeper(name + " second", trunk), {x})}));
+    options.gradients = false;
+    options.branches = Branches::automatic;
+    return compile(graph, options, two);
+  };
+  const auto beside = [](const Program& made) {
+    std::vector<std::string> nodes;
+    for (const Task& task : made.tasks())
+      if (task.branch == Task::kBeside) nodes.push_back(task.node);
+    return nodes;
+  };
+  Program faster = program("as fast where narrow", {8, 8});
+  CHECK(beside(faster) == std::vector<std::string>{"second", "third"});
+  CHECK(faster.phases().size() == 2);
+  CHECK(faster.planned().beside_trunk_ms < faster.planned().side_by_side_ms);
+  ParameterStore store(std::make_shared<const ParameterLayout>(Graph()), DType::f32);
+  faster.set("x", std::vector<double>(2 * 8 * 4 * 4, 1.0));
+  Executor executor(two);
+  executor.run(faster, store);
+  CHECK(faster.get("y") == std::vector<double>(2 * 8 * 4 * 4, 4.0));
+  CHECK(faster.get("y1") == std::vector<double>(2 * 8 * 4 * 4, 3.0));
+  // Guessed to take twice as long there, measured to take ten times.
+  const Program slower = program("slow where narrow", {30, 3});
+  CHECK(slower.divided());
+  CHECK(slower.planned().beside_trunk_ms > slower.planned().side_by_side_ms);
+  CHECK(beside(slower).empty());
+  // Other sizes and a run that goes on have it as it was.
+  CHECK(beside(program("never timed", {1, 1}, {.inherit = &faster})) == beside(faster));
+  const std::vector<std::string> prefer{line_of(Branches::side_by_side), beside_line("third", Pass::forward)};
+  CHECK(beside(program("never timed", {1, 1}, {.choose = Choose::fixed, .prefer = prefer})) == std::vector<std::string>{"third"});
+  CHECK(beside(program("as fast where narrow", {8, 8}, {.prefer = {line_of(Branches::side_by_side)}})).empty());
 }
 
 TEST_CASE("the planned time is that of all measured tasks, and of the reorders between them") {
