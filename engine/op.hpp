@@ -137,6 +137,7 @@ struct Candidate {
   std::vector<TensorType> keeps;   // what forward writes for backward
   std::vector<std::pair<Operand, Operand>> in_place;  // (write, read): may share one address
   bool takes_summands = false;                        // reads d_out(0, 0..k-1) and adds them itself
+  double products = 0;  // that it multiplies out in f32, one by one: it takes no less time than they do. 0: unknown, or it spares some
   std::function<void(Emitter&)> emit;                 // creates primitives: runs in the lane that will run them
   // Of a forward candidate: writes its output again, bit for bit, from its inputs and what it keeps. Given where that costs about
   // one sweep over memory. Candidates without it that keep nothing are made again by `emit`, at the full price.
@@ -199,6 +200,8 @@ class Op {
   virtual Role output_role(int) const { return Role::activation; }
   virtual std::vector<BackwardTask> backward() const = 0;  // empty: for programs without gradients only
   virtual bool updates_state() const { return false; }  // has a commit pass in training
+  // Whether its formats decide how long it takes: it is offered all of them. The others follow their neighbours.
+  virtual bool needs_every_format() const { return false; }
 
   // Textbook: what forward keeps for backward (shapes), and the passes.
   virtual std::vector<Shape> reference_keeps(std::span<const Shape> /*inputs*/) const { return {}; }

@@ -149,6 +149,7 @@ Candidate make_candidate(Pass pass, const Method& method) {
   Candidate candidate;
   candidate.id = method.id;
   candidate.implementation = method.algorithm.implementation();
+  candidate.products = method.products();
   switch (pass) {
     case Pass::backward_data:
       candidate.types = {{d_out(), y}, {d_in(0), x}};

@@ -48,6 +48,7 @@ class Convolution final : public engine::Op {
                                    std::span<const engine::Shape> inputs) const override;
   std::vector<engine::BackwardTask> backward() const override;
   void reference(engine::Pass pass, const engine::ReferenceArguments& arguments) const override;
+  bool needs_every_format() const override { return true; }
   std::vector<engine::Candidate> candidates(const engine::Query& query) const override;
 
   const ConvolutionGeometry geometry;

@@ -147,6 +147,7 @@ std::vector<Candidate> ConvolutionBatchNorm::candidates(const Query& query) cons
     Candidate candidate;
     candidate.id = method.id;
     candidate.implementation = method.algorithm.implementation();
+    candidate.products = method.products();
     candidate.types = {{in(kX), method.problem.x}, {out(), method.problem.y}};
     if (add) candidate.types.push_back({in(kZ), method.problem.y});
     if (may_replace_z) candidate.in_place = {{out(), in(kZ)}};

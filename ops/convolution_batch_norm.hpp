@@ -50,6 +50,7 @@ class ConvolutionBatchNorm final : public engine::Op {
                                    std::span<const engine::Shape> inputs) const override;
   std::vector<engine::BackwardTask> backward() const override { return {}; }
   void reference(engine::Pass pass, const engine::ReferenceArguments& arguments) const override;
+  bool needs_every_format() const override { return true; }
   std::vector<engine::Candidate> candidates(const engine::Query& query) const override;
 };
 }  // namespace autodidact::ops

@@ -83,6 +83,9 @@ class Product {
     Candidate candidate;
     candidate.id = pointwise() ? "matmul" : "im2col";
     candidate.implementation = product.implementation;
+    const onednn::MatmulProblem terms = problem();
+    if (terms.factors == DType::f32)
+      candidate.products = static_cast<double>(terms.m) * static_cast<double>(terms.n) * static_cast<double>(terms.k);
     candidate.types = {{pass_ == Pass::backward_data ? d_in(0) : in(0), x_}, {pass_ == Pass::forward ? out() : d_out(), y_}};
     candidate.emit = [*this, primitive = product.primitive](Emitter& emitter) { emit(emitter, primitive); };
     return candidate;

@@ -14,6 +14,11 @@ std::string ConvolutionMethod::weights_key() const {
   return wide ? fmt::format("{} groups, {}", wide->groups, algorithm.weights_key()) : algorithm.weights_key();
 }
 
+double ConvolutionMethod::products() const {
+  if (id == "winograd" || problem.x.dtype != engine::DType::f32) return 0;
+  return static_cast<double>(problem.y.shape.count()) * static_cast<double>(problem.weights.count() / problem.weights[0]);
+}
+
 void ConvolutionPacker::operator()(engine::Lane& lane, const float* weights, void* blob, float* room) const {
   if (wide_) wide_->spread(lane, weights, room);
   pack_.execute({wide_ ? room : weights, blob});

@@ -25,6 +25,8 @@ struct ConvolutionMethod {
     seen.dtype = planes;
     return seen;
   }
+  // As a Candidate's.
+  double products() const;
   bool weights_as_they_are() const { return !wide && algorithm.weights_plain(); }
   std::string weights_key() const;
 };

@@ -81,8 +81,10 @@ class Chooser {
     for (const std::int64_t block : draft_.options.blocks) add(block);
     if (!draft_.options.blocks.empty()) return blocks;
     add(onednn::preferred_block());
-    // Kernels for matrices (AMX) want channels last, the others blocks.
-    if (draft_.options.precision == Precision::bf16) add(Query::kChannelsLast);
+    // The library's products of matrices want channels last, as do its kernels for AMX; the others blocks. In f32 blocks mostly win, so there only those
+    // who might gain are asked, and measured.
+    const bool may_gain = node.op->needs_every_format() && draft_.options.choose == Choose::measure;
+    if (draft_.options.precision == Precision::bf16 || may_gain) add(Query::kChannelsLast);
     return blocks;
   }
 

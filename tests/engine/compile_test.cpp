@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <string>
 #include <thread>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "engine/compile/timings.hpp"
 #include "engine/executor.hpp"
 #include "engine/random.hpp"
+#include "engine/roof.hpp"
 #include "ops/convolution.hpp"
 #include "ops/multiply.hpp"
 #include "ops/sigmoid.hpp"
@@ -275,6 +277,7 @@ struct Way {
   std::string id, implementation;
   float factor = 2;
   std::int64_t parts = 1;
+  double products = 0;
 };
 class Twice final : public Forward {
  public:
@@ -287,6 +290,7 @@ class Twice final : public Forward {
       Candidate& candidate = all.emplace_back();
       candidate.id = way.id;
       candidate.implementation = way.implementation;
+      candidate.products = way.products;
       candidate.types = {{in(0), query.type(query.inputs[0], 1)}, {out(), query.type(query.inputs[0], 1)}};
       candidate.emit = [way, count = query.inputs[0].count() / way.parts](Emitter& emitter) {
         emitter.task({"", {in(0)}, {out()}, 0, [way, count](Lane&, const Arguments& a) {
@@ -318,6 +322,26 @@ TEST_CASE("a candidate whose result disagrees with the others' is dropped and na
     CHECK(program.dropped()[0].starts_with("twice forward: lazy"));
     for (const Task& task : program.tasks()) CHECK(task.candidate != "lazy");
   }
+}
+
+TEST_CASE("what cannot be the fastest by its products alone is not run, but for the first, and is taken only where it is preferred") {
+  Lanes lanes(1);
+  constexpr double kSeconds = 1e15;  // on any CPU
+  const Twice twice("some cannot win", {{"direct", "asked", 2, 1, kSeconds}, {"direct", "unasked", 2, 1, kSeconds}, {"direct", "few", 2, 1, 1}, {"ours", "ours"}});
+  const Program program = measured(lanes, twice);
+  for (const Task& task : program.tasks()) CHECK(task.implementation != "unasked");
+  const auto timed = [](const std::string& implementation) {
+    for (const auto& [key, ms] : timings().all())
+      if (key.find("some cannot win") != std::string::npos && key.find(implementation) != std::string::npos) return true;
+    return false;
+  };
+  for (const char* run : {"direct asked", "direct few", "ours ours"}) CHECK(timed(run));
+  CHECK(timed("direct unasked") == std::isinf(most_products_per_ms()));
+  Graph graph;
+  graph.output("y", apply(graph, "twice", twice, {graph.input("x", {2, 8, 16, 16}, Role::activation)}));
+  const std::string before = "twice\tforward\tdirect\tunasked\tplain plain";
+  const Program again = compile(graph, {.choose = Choose::measure, .gradients = false, .prefer = {before}}, lanes);
+  CHECK(again.tasks().front().implementation == "unasked");
 }
 
 TEST_CASE("candidates of one id have one vote: two that share a fault do not outvote the direct one, wherever it stands") {
