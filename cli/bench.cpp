@@ -200,7 +200,6 @@ int run_bench(const Arguments& arguments) {
   if (bench.what == "floor" && bench.compile.choice() != engine::Choose::measure)
     throw std::invalid_argument("bench floor measures every candidate: --choose must be measure");
   if (bench.check && bench.what != "step") throw std::invalid_argument("--check compares gradients: it belongs to bench step");
-  trainer.programs().time_everything();
   const int threads = lanes.layout().wide;
   const train::RandomBatch data(trainer.options().network, bench.batch);
   const Json checked = bench.check ? check(bench.json.to_stdout() ? stderr : stdout, trainer, data.batch()) : Json();

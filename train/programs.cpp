@@ -46,7 +46,6 @@ engine::CompileOptions Programs::options_for(Use use, const engine::Program* inh
   options.fusions = ops::fusion_rules();
   options.inherit = inherit;
   options.gradients = training;
-  options.time_everything = time_everything_;
   return options;
 }
 

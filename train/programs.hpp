@@ -60,8 +60,6 @@ class Programs {
 
   // Forward, loss, backward and running statistics.
   engine::Program& training(std::int64_t batch);
-  // Also time what can be done in one way only (engine::CompileOptions::time_everything), in programs made from now on.
-  void time_everything() { time_everything_ = true; }
   // Logits by the running statistics; no gradients.
   engine::Program& inference(std::int64_t batch);
   // A part of it, by its choices at the batch size that `options` names. The caller keeps it.
@@ -83,7 +81,6 @@ class Programs {
   std::shared_ptr<const engine::ParameterLayout> layout_;
   std::map<std::int64_t, std::unique_ptr<engine::Program>> training_, inference_;
   const engine::Program* main_ = nullptr;
-  bool time_everything_ = false;
   std::set<std::string> said_;  // of candidates that were dropped
 };
 }  // namespace autodidact::train

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <map>
 #include <optional>
@@ -11,12 +12,18 @@
 
 #include "engine/compile/draft.hpp"
 #include "engine/compile/emission.hpp"
+#include "engine/compile/timings.hpp"
 #include "engine/compile/trial.hpp"
 #include "engine/compile/wiring.hpp"
 #include "engine/onednn.hpp"
 
 namespace autodidact::engine::compile_passes {
 namespace {
+
+FormatKind kind_of(const Candidate& candidate) {
+  const bool last = std::any_of(candidate.types.begin(), candidate.types.end(), [](const OperandType& type) { return type.type.layout_text() == "nhwc"; });
+  return last ? FormatKind::channels_last : FormatKind::blocks;
+}
 
 // Milliseconds that no choice can cost: what a preferred candidate is let off.
 constexpr double kPreference = 1e9;
@@ -31,6 +38,7 @@ class Chooser {
   }
 
   void run() {
+    draft_.formats.resize(draft_.steps.size());
     for (const Step& step : draft_.steps) {
       if (draft_.options.backend == Backend::reference) wiring_.add_reference(step);
       else add_fast(step);
@@ -64,7 +72,7 @@ class Chooser {
   }
 
   // Blocks that its operands already have, then the CPU's favourite.
-  std::vector<std::int64_t> first_blocks(const Node& node) const {
+  std::vector<std::int64_t> first_blocks(const Node& node, std::optional<FormatKind> wanted) const {
     std::vector<std::int64_t> blocks;
     const auto add = [&](std::int64_t block) {
       if (std::find(blocks.begin(), blocks.end(), block) == blocks.end()) blocks.push_back(block);
@@ -84,15 +92,17 @@ class Chooser {
     // The library's products of matrices want channels last, as do its kernels for AMX; the others blocks. In f32 blocks mostly win, so there only those
     // who might gain are asked, and measured.
     const bool may_gain = node.op->needs_every_format() && draft_.options.choose == Choose::measure;
-    if (draft_.options.precision == Precision::bf16 || may_gain) add(Query::kChannelsLast);
+    if (draft_.options.precision == Precision::bf16 || may_gain || wanted == FormatKind::channels_last) add(Query::kChannelsLast);
     return blocks;
   }
 
   std::vector<Candidate> usable_candidates(Query& query, const Step& step) const {
-    query.blocks = first_blocks(query.node);
+    query.blocks = first_blocks(query.node, wanted(step));
     auto candidates = offered(query, step);
-    if (!candidates.empty()) return candidates;
-    query.blocks = {Query::kChannelsLast, 1};
+    const bool missed = was_chosen(query) && std::none_of(candidates.begin(), candidates.end(), [&](const Candidate& candidate) { return preferred(query, candidate); });
+    if (!candidates.empty() && !missed) return candidates;
+    for (const std::int64_t block : {Query::kChannelsLast, std::int64_t{1}})
+      if (std::find(query.blocks.begin(), query.blocks.end(), block) == query.blocks.end()) query.blocks.push_back(block);
     return offered(query, step);
   }
 
@@ -112,8 +122,7 @@ class Chooser {
     const bool labels = std::any_of(query.node.inputs.begin(), query.node.inputs.end(), [&](ValueId id) {
       return draft_.graph.value(id).role == Role::label;
     });
-    const bool timed = draft_.options.choose == Choose::measure && !labels &&
-                       (candidates.size() > 1 || draft_.options.time_everything || draft_.compared);
+    const bool timed = draft_.options.choose == Choose::measure && !labels;
     if (const auto inherited = inherited_choice(query, candidates)) return {*inherited};
     std::vector<double> times(candidates.size(), 0);
     if (timed) {
@@ -128,14 +137,40 @@ class Chooser {
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       const double ms = times[i];
       double cost = ms + reorder_ms(wiring_.reorder_bytes(step, query, candidates[i]));
-      if (preferred(query, candidates[i])) cost -= kPreference;
+      if (preferred(query, candidates[i]) || wanted(step) == kind_of(candidates[i])) cost -= kPreference;
       fastest = std::min(fastest, ms);
       if (cost >= best_cost) continue;
-      best = {i, ms};
+      best = {i, ms < Timings::kNotRun ? ms : 0};
       best_cost = cost;
     }
     best.fastest_ms = fastest;
+    if (timed) note_formats(step, candidates, times, best.index);
     return best;
+  }
+
+  std::size_t index_of(const Step& step) const { return static_cast<std::size_t>(&step - draft_.steps.data()); }
+
+  std::optional<FormatKind> wanted(const Step& step) const {
+    return draft_.wanted.empty() ? std::nullopt : std::optional(draft_.wanted[index_of(step)]);
+  }
+
+  // For the choice over the whole graph.
+  void note_formats(const Step& step, const std::vector<Candidate>& candidates, const std::vector<double>& times, std::size_t chosen) {
+    StepFormats& formats = draft_.formats[index_of(step)];
+    formats.chosen = kind_of(candidates[chosen]);
+    std::array<std::optional<double>, 2> ms;
+    std::set<Operand> operands;
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      for (const OperandType& type : candidates[i].types) {
+        operands.insert(type.operand);
+        // What a pass keeps in a format is of use to a backward pass in that format only.
+        formats.bound |= step.pass != Pass::forward && candidates[i].keeps_key.find(type.type.layout_text()) != std::string::npos;
+      }
+      auto& best = ms[static_cast<std::size_t>(kind_of(candidates[i]))];
+      best = std::min(best.value_or(times[i]), times[i]);
+    }
+    formats.ms = {ms[0].value_or(ms[1].value_or(0)), ms[1].value_or(ms[0].value_or(0))};
+    formats.operands.assign(operands.begin(), operands.end());
   }
 
   // In the formats of the main program too, where they are offered.
@@ -152,11 +187,18 @@ class Chooser {
     return choice;
   }
 
+  static std::string line_start(const Query& query) { return fmt::format("{}\t{}\t", query.node.name, name_of(query.pass)); }
+
+  // Whether it is said which candidate of this step is preferred.
+  bool was_chosen(const Query& query) const {
+    const auto line = preferred_.lower_bound(line_start(query));
+    return line != preferred_.end() && line->starts_with(line_start(query));
+  }
+
   bool preferred(const Query& query, const Candidate& candidate) const {
     if (preferred_.empty()) return false;
     return preferred_.contains(candidate.id) ||
-           preferred_.contains(fmt::format("{}\t{}\t{}\t{}\t{}", query.node.name, name_of(query.pass), candidate.id,
-                                           candidate.implementation, formats_text(candidate)));
+           preferred_.contains(fmt::format("{}{}\t{}\t{}", line_start(query), candidate.id, candidate.implementation, formats_text(candidate)));
   }
 
   void add_fast(const Step& step) {
@@ -178,7 +220,7 @@ class Chooser {
       // Reorders, sums and packs come first; the time is that of the pass itself.
       const auto own = std::find_if(draft_.tasks.begin() + static_cast<std::ptrdiff_t>(first), draft_.tasks.end(),
                                     [&](const DraftTask& task) { return task.task.node == node.name && !task.task.pack; });
-      for (std::size_t t = first; t < draft_.tasks.size(); ++t) draft_.tasks[t].step = static_cast<int>(&step - draft_.steps.data());
+      for (std::size_t t = first; t < draft_.tasks.size(); ++t) draft_.tasks[t].step = static_cast<int>(index_of(step));
       if (own == draft_.tasks.end()) return;
       own->task.predicted_ms = selection.ms;
       own->task.fastest_ms = selection.fastest_ms;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
 #include <optional>
 #include <stdexcept>
 
@@ -16,6 +15,7 @@ namespace {
 using compile_passes::Buffer;
 using compile_passes::Draft;
 using compile_passes::DraftTask;
+using compile_passes::FormatKind;
 using compile_passes::StepLines;
 
 Task finish_task(const Draft& draft, DraftTask& from) {
@@ -61,32 +61,6 @@ Program finish(Draft& draft) {
   return program;
 }
 
-// How the branches run, as far as that is known before anything is measured; else automatic.
-Branches decided(const Graph& graph, const CompileOptions& options, const Lanes& lanes) {
-  // Side by side the branches' activations would be alive together.
-  if (options.recompute == Recompute::stage) return Branches::in_turn;
-  if (options.branches != Branches::automatic) return options.branches;
-  const auto nodes = graph.nodes();
-  const bool branched = std::any_of(nodes.begin(), nodes.end(), [](const Node& node) { return node.exit > 0; });
-  if (!branched || lanes.layout().wide == 1 || !compile_passes::divisible(options)) return Branches::in_turn;
-  if (options.inherit) return options.inherit->divided() ? Branches::side_by_side : Branches::in_turn;
-  for (const Branches way : {Branches::side_by_side, Branches::in_turn})
-    if (std::find(options.prefer.begin(), options.prefer.end(), line_of(way)) != options.prefer.end()) return way;
-  return options.choose == Choose::measure ? Branches::automatic : Branches::side_by_side;
-}
-
-// The steps of the trunk that are known to run beside the branches before anything is measured.
-StepLines known_beside(const CompileOptions& options) {
-  StepLines steps;
-  if (options.branches != Branches::automatic) return steps;
-  if (options.inherit)
-    for (const Task& task : options.inherit->tasks())
-      if (task.branch == Task::kBeside) steps.insert(beside_line(task.node, task.pass));
-  for (const std::string& line : options.prefer)
-    if (line.starts_with(kBesideLine)) steps.insert(line);
-  return steps;
-}
-
 // The better of two drafts of one graph, with the sentences about dropped candidates of both.
 Draft take(Draft better, const Draft& other) {
   for (const std::string& sentence : other.dropped) {
@@ -108,41 +82,127 @@ double slowdown(const Draft& beside, const Draft& wide) {
   return sum(beside) / std::max(sum(wide), 1e-9);
 }
 
-// A draft with the branches side by side, or one in which a part of the trunk runs beside them, if that takes less time. How much longer it takes in a narrow
-// lane is known only when it has been measured there: the first guess is that all threads share the work of the wide one.
-Draft with_trunk_beside(Draft draft, const std::function<Draft(StepLines)>& make) {
-  // Less than that measuring is off by.
-  constexpr double kWorthIt = 0.99;
-  constexpr int kGuesses = 2;
-  const Lanes::Layout layout = draft.lanes.layout();
-  PlannedTimes& planned = draft.planned;
-  planned.side_by_side_ms = compile_passes::planned_ms(draft);
-  double narrow = static_cast<double>(layout.wide) / layout.narrow_size;
-  std::optional<Draft> best;
-  for (int guess = 0; guess < kGuesses; ++guess) {
-    StepLines steps = compile_passes::beside_branches(draft, narrow);
-    if (steps.empty() || (best && steps == best->beside)) break;
-    Draft beside = make(std::move(steps));
-    narrow = slowdown(beside, draft);
-    const double ms = compile_passes::planned_ms(beside);
-    if (best && ms >= planned.beside_trunk_ms) continue;
-    planned.beside_trunk_ms = ms;
-    best.emplace(std::move(beside));
-  }
-  if (!best) return draft;
-  best->planned = planned;
-  return planned.beside_trunk_ms < kWorthIt * planned.side_by_side_ms ? take(std::move(*best), draft) : take(std::move(draft), *best);
+std::vector<FormatKind> formats_of(const Draft& draft) {
+  std::vector<FormatKind> kinds;
+  for (const compile_passes::StepFormats& formats : draft.formats) kinds.push_back(formats.chosen);
+  return kinds;
 }
 
-// The branches in lanes, or in turn.
-Draft faster(Draft in_lanes, Draft in_turn) {
-  // In turn, every small task waits for its slower thread: beside a process that keeps one of two cores busy the step takes 2.4 times as long, side by
-  // side 2.0 times. So it must be faster by more than what measuring is off by.
-  constexpr double kClearly = 0.95;
-  in_lanes.planned.in_turn_ms = compile_passes::planned_ms(in_turn);
-  in_turn.planned = in_lanes.planned;
-  return in_turn.planned.in_turn_ms < kClearly * compile_passes::planned_ms(in_lanes) ? take(std::move(in_turn), in_lanes) : take(std::move(in_lanes), in_turn);
-}
+// Makes drafts of one graph, and takes the one that needs least time by what was measured.
+class Planner {
+ public:
+  Planner(const Graph& graph, const CompileOptions& options, Lanes& lanes)
+      : graph_(graph), options_(options), in_turn_(options), side_by_side_(options), lanes_(lanes) {
+    in_turn_.branches = Branches::in_turn;
+    side_by_side_.branches = Branches::side_by_side;
+  }
+
+  Draft plan() {
+    const Branches known = decided();
+    const CompileOptions& first = known == Branches::in_turn ? in_turn_ : side_by_side_;
+    Draft draft = free() ? with_best_formats(first) : make(first, known_beside());
+    if (known != Branches::automatic) return draft;
+    return faster(with_trunk_beside(std::move(draft)));
+  }
+
+ private:
+  // How the branches run, as far as that is known before anything is measured; else automatic.
+  Branches decided() const {
+    // Side by side the branches' activations would be alive together.
+    if (options_.recompute == Recompute::stage) return Branches::in_turn;
+    if (options_.branches != Branches::automatic) return options_.branches;
+    const auto nodes = graph_.nodes();
+    const bool branched = std::any_of(nodes.begin(), nodes.end(), [](const Node& node) { return node.exit > 0; });
+    if (!branched || lanes_.layout().wide == 1 || !compile_passes::divisible(options_)) return Branches::in_turn;
+    if (options_.inherit) return options_.inherit->divided() ? Branches::side_by_side : Branches::in_turn;
+    for (const Branches way : {Branches::side_by_side, Branches::in_turn})
+      if (std::find(options_.prefer.begin(), options_.prefer.end(), line_of(way)) != options_.prefer.end()) return way;
+    return options_.choose == Choose::measure ? Branches::automatic : Branches::side_by_side;
+  }
+
+  // Whether nothing but what is measured decides.
+  bool free() const { return options_.backend == Backend::fast && options_.choose == Choose::measure && !options_.inherit && options_.prefer.empty(); }
+
+  // The steps of the trunk that are known to run beside the branches before anything is measured.
+  StepLines known_beside() const {
+    StepLines steps;
+    if (options_.branches != Branches::automatic) return steps;
+    if (options_.inherit)
+      for (const Task& task : options_.inherit->tasks())
+        if (task.branch == Task::kBeside) steps.insert(beside_line(task.node, task.pass));
+    for (const std::string& line : options_.prefer)
+      if (line.starts_with(kBesideLine)) steps.insert(line);
+    return steps;
+  }
+
+  Draft make(const CompileOptions& options, StepLines beside) {
+    Draft draft{.options = options, .lanes = lanes_, .trial_memory = trial_memory_, .graph = graph_, .beside = std::move(beside), .wanted = formats_};
+    if (options.backend == Backend::reference) draft.replay = std::make_shared<Program::Replay>();
+    compile_passes::differentiate(draft);
+    compile_passes::choose(draft);
+    compile_passes::schedule(draft);
+    return draft;
+  }
+
+  // Step by step first; that measures what the choice over the whole graph goes by. All further drafts have its formats, if they are better.
+  Draft with_best_formats(const CompileOptions& options) {
+    Draft step_by_step = make(options, {});
+    formats_ = compile_passes::best_formats(step_by_step);
+    if (formats_of(step_by_step) == formats_) {
+      formats_.clear();
+      return step_by_step;
+    }
+    Draft together = make(options, {});
+    if (compile_passes::planned_ms(together) < compile_passes::planned_ms(step_by_step)) return take(std::move(together), step_by_step);
+    formats_.clear();
+    return take(std::move(step_by_step), together);
+  }
+
+  // A draft with the branches side by side, or one in which a part of the trunk runs beside them, if that takes less time. How much longer it takes in a narrow
+  // lane is known only when it has been measured there: the first guess is that all threads share the work of the wide one.
+  Draft with_trunk_beside(Draft draft) {
+    // Less than that measuring is off by.
+    constexpr double kWorthIt = 0.99;
+    constexpr int kGuesses = 2;
+    const Lanes::Layout layout = lanes_.layout();
+    PlannedTimes& planned = draft.planned;
+    planned.side_by_side_ms = compile_passes::planned_ms(draft);
+    double narrow = static_cast<double>(layout.wide) / layout.narrow_size;
+    std::optional<Draft> best;
+    for (int guess = 0; guess < kGuesses; ++guess) {
+      StepLines steps = compile_passes::beside_branches(draft, narrow);
+      if (steps.empty() || (best && steps == best->beside)) break;
+      Draft beside = make(side_by_side_, std::move(steps));
+      narrow = slowdown(beside, draft);
+      const double ms = compile_passes::planned_ms(beside);
+      if (best && ms >= planned.beside_trunk_ms) continue;
+      planned.beside_trunk_ms = ms;
+      best.emplace(std::move(beside));
+    }
+    if (!best) return draft;
+    best->planned = planned;
+    return planned.beside_trunk_ms < kWorthIt * planned.side_by_side_ms ? take(std::move(*best), draft) : take(std::move(draft), *best);
+  }
+
+  // A draft with the branches in lanes, or one with them in turn.
+  Draft faster(Draft in_lanes) {
+    // In turn, every small task waits for its slower thread: beside a process that keeps one of two cores busy the step takes 2.4 times as long, side by
+    // side 2.0 times. So it must be faster by more than what measuring is off by.
+    constexpr double kClearly = 0.95;
+    Draft in_turn = make(in_turn_, {});
+    in_lanes.planned.in_turn_ms = compile_passes::planned_ms(in_turn);
+    in_turn.planned = in_lanes.planned;
+    const bool clearly = in_turn.planned.in_turn_ms < kClearly * compile_passes::planned_ms(in_lanes);
+    return clearly ? take(std::move(in_turn), in_lanes) : take(std::move(in_lanes), in_turn);
+  }
+
+  const Graph& graph_;
+  const CompileOptions& options_;
+  CompileOptions in_turn_, side_by_side_;  // drafts refer to them
+  Lanes& lanes_;
+  std::vector<Arena> trial_memory_;
+  std::vector<FormatKind> formats_;
+};
 }  // namespace
 
 void require_bf16() {
@@ -155,28 +215,8 @@ Program compile(const Graph& graph, const CompileOptions& options, Lanes& lanes)
   if (options.backend == Backend::fast && options.precision == Precision::bf16) require_bf16();
   Graph wanted = compile_passes::cut(graph, options);
   if (options.backend == Backend::fast) wanted = compile_passes::fuse(wanted, options);
-  std::vector<Arena> trial_memory;
-  const Branches known = decided(wanted, options, lanes);
-  const bool compared = known == Branches::automatic;
-  // Drafts refer to these.
-  CompileOptions in_turn = options, side_by_side = options;
-  in_turn.branches = Branches::in_turn;
-  side_by_side.branches = Branches::side_by_side;
-  const auto make = [&](const CompileOptions& settled, StepLines beside) {
-    Draft draft{.options = settled, .lanes = lanes, .trial_memory = trial_memory, .graph = wanted, .beside = std::move(beside), .compared = compared};
-    if (options.backend == Backend::reference) draft.replay = std::make_shared<Program::Replay>();
-    compile_passes::differentiate(draft);
-    compile_passes::choose(draft);
-    compile_passes::schedule(draft);
-    return draft;
-  };
-  const auto in_lanes = [&](StepLines beside) { return make(side_by_side, std::move(beside)); };
-  const auto fastest = [&] {
-    Draft with_lanes = with_trunk_beside(in_lanes({}), in_lanes);
-    return faster(std::move(with_lanes), make(in_turn, {}));
-  };
-  Draft draft = compared ? fastest() : known == Branches::in_turn ? make(in_turn, {}) : in_lanes(known_beside(options));
-  trial_memory.clear();
+  Planner planner(wanted, options, lanes);
+  Draft draft = planner.plan();
   return finish(draft);
 }
 }  // namespace autodidact::engine

@@ -75,8 +75,6 @@ struct CompileOptions {
   // was chosen before (Task::formats). And for Branches::automatic how the branches ran, line_of, and what of the trunk beside them, beside_line.
   std::vector<std::string> prefer = {};
   Branches branches = Branches::side_by_side;
-  // Also time what there is only one way to do, so that Task::fastest_ms is known of every step: for a forecast.
-  bool time_everything = false;
   Communicator* communicator = &alone();  // must live as long as the program
 };
 

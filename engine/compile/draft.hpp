@@ -1,5 +1,6 @@
 // engine/compile/draft.hpp: what the compile passes hand on to each other. Internal to engine/compile.
 #pragma once
+#include <array>
 #include <map>
 #include <optional>
 #include <set>
@@ -10,6 +11,17 @@
 #include "engine/compile/cut.hpp"
 
 namespace autodidact::engine::compile_passes {
+
+// What the formats of the planes of a step are. Where C fits one block both are the same.
+enum class FormatKind : std::uint8_t { blocks, channels_last };
+
+// What was found of the candidates of a step.
+struct StepFormats {
+  std::array<double, 2> ms{};       // by FormatKind, of the fastest; where none was measured, as the other
+  FormatKind chosen = FormatKind::blocks;
+  std::vector<Operand> operands{};  // of which the candidates say a format
+  bool bound = false;               // to the kind that its node's forward pass has, by what that keeps
+};
 
 // One pass of one node, before its algorithm is chosen. `writes`: the gradients that are wanted of it. `branch`: as of a Task.
 struct Step {
@@ -43,7 +55,7 @@ struct Draft {
   std::vector<Arena>& trial_memory;  // a piece for each lane
   Graph graph;
   StepLines beside = {};  // of the trunk, that run beside the branches
-  bool compared = false;  // with others of the same graph: every task is timed
+  std::vector<FormatKind> wanted = {};  // of every step; empty: what takes least time, step by step
 
   // differentiate
   std::vector<bool> needs_gradient = {};  // per value
@@ -56,6 +68,7 @@ struct Draft {
   std::map<std::string, int> inputs = {}, outputs = {};  // name → buffer
   std::set<std::string> gradients = {};
   std::vector<std::string> dropped = {};
+  std::vector<StepFormats> formats = {};  // of every step, where candidates are measured
   std::shared_ptr<Program::Replay> replay = {};
 
   // schedule, place
@@ -67,6 +80,8 @@ struct Draft {
 Graph fuse(const Graph& graph, const CompileOptions& options);
 void differentiate(Draft& draft);
 void choose(Draft& draft);
+// By what choosing step by step has found: the kinds of formats with which all steps and the reorders between them take least time.
+std::vector<FormatKind> best_formats(const Draft& draft);
 void schedule(Draft& draft);
 // The steps of the trunk that a scheduled draft should run beside its branches, by measured times: the last ones of what the trunk does on its own before
 // the branches begin, as many as shorten the step most. `narrow`: how much longer a step takes in a narrow lane than in the wide one.

@@ -16,6 +16,8 @@ class Timings {
  public:
   // The time of a candidate whose result disagreed with the others': never to be chosen.
   static constexpr double kDropped = 1e12;
+  // Stands for the time of one that was not run, since it could not be the fastest. Not kept.
+  static constexpr double kNotRun = 1e8;
 
   std::optional<double> find(const std::string& key) const {
     const std::lock_guard lock(mutex_);

@@ -74,7 +74,7 @@ class TrialGround {
 };
 
 // Milliseconds that each candidate's tasks take, the smallest of a few runs on made-up numbers. Each distinct problem is measured once
-// (engine/compile/timings.hpp). What cannot be the fastest, by its products alone (Candidate::products), is not run and has the time of these. A candidate whose result disagrees with those of the others has Timings::kDropped, and a sentence in
+// (engine/compile/timings.hpp). What cannot be the fastest, by its products alone (Candidate::products), is not run and has Timings::kNotRun. A candidate whose result disagrees with those of the others has Timings::kDropped, and a sentence in
 // `dropped`. `again` makes the candidates once more: a primitive has the operands of one run at a time, so each lane has its own. `keeps`: of the forward
 // candidate of each.
 std::vector<double> measure(const Query& query, const std::vector<Candidate>& candidates, const std::function<std::vector<Candidate>()>& again,
