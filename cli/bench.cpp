@@ -128,11 +128,11 @@ Json time_inference(const BenchArguments& bench, train::Trainer& trainer, const 
 // The step on 1, 2, 4 … threads; those that are here are timed too, to see what the simulation is worth.
 Json simulate_scaling(const BenchArguments& bench, const train::TrainerOptions& options, const data::Batch& batch, engine::Lanes& lanes) {
   constexpr int kMostThreads = 64;
-  const auto phases = train::measure_scaling(options, batch, lanes, bench.steps);
+  const train::StepScaling step = train::measure_scaling(options, batch, lanes, bench.steps);
   Json rows = Json::array();
   double one = 0;
   for (int threads = 1; threads <= kMostThreads; threads *= 2) {
-    const double seconds = train::simulated_seconds(phases, engine::Lanes::layout_for(threads), options.programs.branches);
+    const double seconds = train::simulated_seconds(step, engine::Lanes::layout_for(threads), options.programs.branches);
     if (threads == 1) one = seconds;
     Json row{{"threads", threads}, {"simulated_s", seconds}, {"speedup", one / seconds}, {"measured_s", nullptr}};
     if (threads <= lanes.layout().wide) {

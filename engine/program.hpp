@@ -37,6 +37,8 @@ struct Task {
   // 0: none, it runs in the wide lane; else the exit whose branch it belongs to, in a narrow one; kBeside: the trunk's, in a narrow lane beside branches.
   int branch = 0;
   static constexpr int kBeside = Graph::kMostExits + 1;
+  int step = -1;               // the number of the pass of a node that it belongs to, with the reorders, sums and recomputations before it; -1: none
+  std::vector<std::int32_t> waits;  // tasks that must be over, those before it that touch what it does
   bool pack = false;           // runs only when the store's version has changed
   std::string candidate, implementation;
   std::string formats;         // that the candidate wants of its operands, in its order; empty: all plain

@@ -34,24 +34,6 @@ TaskTimes time_undivided(TrainerOptions options, const std::string& choices, con
   for (std::size_t t = 0; t < keys.size(); ++t) times[keys[t]] = ms[t];
   return times;
 }
-
-double list_ms(const std::vector<TaskScaling>& list, int threads) {
-  double ms = 0;
-  for (const TaskScaling& task : list) ms += task.ms(threads);
-  return ms;
-}
-
-double split_ms(const ScalingPhase& phase, const engine::Lanes::Layout& layout) {
-  std::vector<double> lists;
-  for (const auto& list : phase.lists) lists.push_back(list_ms(list, layout.narrow_size));
-  return engine::makespan(lists, layout.narrow_count);
-}
-
-double wide_ms(const ScalingPhase& phase, int threads) {
-  double ms = 0;
-  for (const auto& list : phase.lists) ms += list_ms(list, threads);
-  return ms;
-}
 }  // namespace
 
 TaskScaling task_scaling(double one_ms, double several_ms, int threads) {
@@ -59,17 +41,24 @@ TaskScaling task_scaling(double one_ms, double several_ms, int threads) {
   return {serial, std::max(0.0, one_ms - serial)};
 }
 
-double simulated_seconds(const std::vector<ScalingPhase>& phases, const engine::Lanes::Layout& layout, engine::Branches branches) {
-  double side_by_side = 0, in_turn = 0;
-  for (const ScalingPhase& phase : phases) {
-    in_turn += wide_ms(phase, layout.wide);
-    side_by_side += phase.wide ? wide_ms(phase, layout.wide) : split_ms(phase, layout);
+double simulated_seconds(const StepScaling& step, const engine::Lanes::Layout& layout, engine::Branches branches) {
+  using namespace engine::compile_passes;
+  Assignment in_lanes{step.branch, {}};
+  std::vector<double> narrow_ms;
+  double in_turn = 0;
+  for (std::size_t t = 0; t < step.tasks.size(); ++t) {
+    narrow_ms.push_back(step.tasks[t].ms(layout.narrow_size));
+    const double wide_ms = step.tasks[t].ms(layout.wide);
+    in_lanes.ms.push_back(step.branch[t] == 0 ? wide_ms : narrow_ms.back());
+    in_turn += wide_ms;
   }
-  if (branches == engine::Branches::automatic) return std::min(side_by_side, in_turn) / 1000;
-  return (branches == engine::Branches::in_turn ? in_turn : side_by_side) / 1000;
+  const auto seconds = [&](const Assignment& assignment) { return phases_ms(phases_of(step.order, assignment), assignment, layout) / 1000; };
+  if (branches == engine::Branches::in_turn) return in_turn / 1000;
+  if (branches == engine::Branches::side_by_side) return seconds(in_lanes);
+  return std::min(in_turn / 1000, seconds(beside_branches(step.order, in_lanes, narrow_ms, layout)));
 }
 
-std::vector<ScalingPhase> measure_scaling(TrainerOptions options, const data::Batch& batch, engine::Lanes& lanes, int runs) {
+StepScaling measure_scaling(TrainerOptions options, const data::Batch& batch, engine::Lanes& lanes, int runs) {
   const int threads = lanes.layout().wide;
   options.programs.branches = engine::Branches::side_by_side;
   if (threads < 2) throw std::invalid_argument("how a step scales cannot be seen on one thread: there must be two or more");
@@ -88,14 +77,14 @@ std::vector<ScalingPhase> measure_scaling(TrainerOptions options, const data::Ba
     return a == one.end() || b == several.end() ? TaskScaling{divided[static_cast<std::size_t>(t)], 0}
                                                 : task_scaling(a->second, b->second, threads);
   };
-  std::vector<ScalingPhase> phases;
-  for (const engine::Phase& phase : program.phases()) {
-    ScalingPhase& scaled = phases.emplace_back(ScalingPhase{phase.wide, {}});
-    for (const auto& list : phase.lists) {
-      auto& tasks = scaled.lists.emplace_back();
-      for (const std::int32_t t : list) tasks.push_back(scaling(t));
-    }
+  StepScaling step;
+  for (std::int32_t t = 0; t < static_cast<std::int32_t>(keys.size()); ++t) {
+    const engine::Task& task = program.tasks()[static_cast<std::size_t>(t)];
+    step.order.waits.push_back(task.waits);
+    step.order.step.push_back(task.step);
+    step.branch.push_back(task.branch);
+    step.tasks.push_back(scaling(t));
   }
-  return phases;
+  return step;
 }
 }  // namespace autodidact::train

@@ -2,13 +2,14 @@
 //
 // Each task is timed on one thread and on n. By Amdahl's law (AFIPS 1967) it has a serial part s and a divisible part w,
 //     t(1) = s + w      t(n) = s + w/n      so      s = (n·t(n) − t(1)) / (n − 1)      w = t(1) − s      t(p) = s + w/p
-// The phases then run as the executor would run them on p threads: those of a wide phase in turn, the lists of a split phase in
-// the lanes that p threads are divided into. What is left out: the optimizer and the loader, and that many cores have more cache and
-// more memory channels than the ones measured, or share them with others.
+// They are then put into phases as compile would do it with these times (engine/compile/schedule.hpp): the branches side by side in the lanes that p threads
+// are divided into, with a part of the trunk beside them, or in turn on all threads. What is left out: the optimizer and the loader, and that many cores have more
+// cache and more memory channels than the ones measured, or share them with others.
 #pragma once
 #include <vector>
 
 #include "data/loader.hpp"
+#include "engine/compile/schedule.hpp"
 #include "engine/threads.hpp"
 #include "train/trainer.hpp"
 
@@ -22,16 +23,17 @@ struct TaskScaling {
 // From the times on one thread and on `threads` > 1; neither part is negative.
 TaskScaling task_scaling(double one_ms, double several_ms, int threads);
 
-// The tasks of a program in the order in which they run: a phase is wide, or has a list for each branch.
-struct ScalingPhase {
-  bool wide = true;
-  std::vector<std::vector<TaskScaling>> lists;
+// Of the tasks of a program whose branches run side by side, in list order.
+struct StepScaling {
+  engine::compile_passes::TaskOrder order;
+  std::vector<int> branch;  // Task::branch
+  std::vector<TaskScaling> tasks;
 };
 
-// Seconds of a step on so many threads, with the branches side by side, or in turn; automatic: whichever is less.
-double simulated_seconds(const std::vector<ScalingPhase>& phases, const engine::Lanes::Layout& layout, engine::Branches branches);
+// Seconds of a step on so many threads, with the branches side by side, or in turn; automatic: the least of both and of side by side with a part of the trunk.
+double simulated_seconds(const StepScaling& step, const engine::Lanes::Layout& layout, engine::Branches branches);
 
 // Times the tasks of a training step `runs` times on one thread and on all threads of `lanes`, with the same algorithms, and keeps
-// the smallest times; of a program whose branches run side by side, if it has any. Throws std::invalid_argument if there is only one.
-std::vector<ScalingPhase> measure_scaling(TrainerOptions options, const data::Batch& batch, engine::Lanes& lanes, int runs);
+// the smallest times. Throws std::invalid_argument if there is only one.
+StepScaling measure_scaling(TrainerOptions options, const data::Batch& batch, engine::Lanes& lanes, int runs);
 }  // namespace autodidact::train

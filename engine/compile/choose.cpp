@@ -220,7 +220,7 @@ class Chooser {
       // Reorders, sums and packs come first; the time is that of the pass itself.
       const auto own = std::find_if(draft_.tasks.begin() + static_cast<std::ptrdiff_t>(first), draft_.tasks.end(),
                                     [&](const DraftTask& task) { return task.task.node == node.name && !task.task.pack; });
-      for (std::size_t t = first; t < draft_.tasks.size(); ++t) draft_.tasks[t].step = static_cast<int>(index_of(step));
+      for (std::size_t t = first; t < draft_.tasks.size(); ++t) draft_.tasks[t].task.step = static_cast<int>(index_of(step));
       if (own == draft_.tasks.end()) return;
       own->task.predicted_ms = selection.ms;
       own->task.fastest_ms = selection.fastest_ms;

@@ -43,7 +43,6 @@ struct DraftTask {
   std::vector<int> reads, writes;  // buffers
   int scratch = -1;
   std::vector<std::pair<int, int>> in_place;  // (written buffer, read buffer) that may share an address
-  int step = -1;  // that it belongs to, with the reorders, sums and recomputations that come before it; -1: what comes behind the last
 };
 
 // Steps of the trunk, each as beside_line has it.
@@ -83,8 +82,8 @@ void choose(Draft& draft);
 // By what choosing step by step has found: the kinds of formats with which all steps and the reorders between them take least time.
 std::vector<FormatKind> best_formats(const Draft& draft);
 void schedule(Draft& draft);
-// The steps of the trunk that a scheduled draft should run beside its branches, by measured times: the last ones of what the trunk does on its own before
-// the branches begin, as many as shorten the step most. `narrow`: how much longer a step takes in a narrow lane than in the wide one.
+// The steps of the trunk that a scheduled draft should run beside its branches, by measured times (engine/compile/schedule.hpp). `narrow`: how much longer a
+// task takes in a narrow lane than in the wide one.
 StepLines beside_branches(const Draft& draft, double narrow);
 void place(Draft& draft);
 

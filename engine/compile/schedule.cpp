@@ -1,7 +1,8 @@
-// schedule: put the tasks into phases. Each branch's tasks keep their list order; the trunk goes on as long as it can, then the
-// branches that are ready run side by side in one split phase, and so on in turn.
+#include "engine/compile/schedule.hpp"
+
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "engine/assert.hpp"
 #include "engine/compile/draft.hpp"
@@ -10,12 +11,6 @@ namespace autodidact::engine::compile_passes {
 namespace {
 
 constexpr int kLists = 1 + Task::kBeside;  // the trunk's too
-
-// Of the tasks of a draft: in which branch each runs, and how long.
-struct Assignment {
-  std::vector<int> branch;
-  std::vector<double> ms;
-};
 
 Assignment as_drafted(const Draft& draft) {
   Assignment assignment;
@@ -27,32 +22,22 @@ Assignment as_drafted(const Draft& draft) {
   return assignment;
 }
 
-double sum_ms(const Assignment& assignment, const std::vector<std::int32_t>& list) {
+double list_ms(const Assignment& assignment, const std::vector<std::int32_t>& list) {
   double ms = 0;
   for (const std::int32_t t : list) ms += assignment.ms[static_cast<std::size_t>(t)];
   return ms;
 }
 
-double sum_ms(const Assignment& assignment, const std::vector<Phase>& phases, const Lanes::Layout& layout) {
-  double ms = 0;
-  for (const Phase& phase : phases) {
-    std::vector<double> lists;
-    for (const auto& list : phase.lists) lists.push_back(sum_ms(assignment, list));
-    ms += phase.wide ? lists.front() : makespan(lists, layout.narrow_count);
-  }
-  return ms;
-}
-
 // A task waits for whoever wrote what it reads, and for whoever used what it overwrites.
-using Dependencies = std::vector<std::vector<std::int32_t>>;
-
-Dependencies find_dependencies(const Draft& draft) {
-  Dependencies dependencies(draft.tasks.size());
+TaskOrder order_of(const Draft& draft) {
+  TaskOrder order;
+  order.waits.resize(draft.tasks.size());
   std::vector<std::vector<std::int32_t>> users(draft.buffers.size());
   std::vector<std::int32_t> writer(draft.buffers.size(), -1);
   for (std::int32_t t = 0; t < static_cast<std::int32_t>(draft.tasks.size()); ++t) {
     const DraftTask& task = draft.tasks[static_cast<std::size_t>(t)];
-    auto& waits = dependencies[static_cast<std::size_t>(t)];
+    auto& waits = order.waits[static_cast<std::size_t>(t)];
+    order.step.push_back(task.task.step);
     for (const int b : task.reads)
       if (const auto w = writer[static_cast<std::size_t>(b)]; w >= 0) waits.push_back(w);
     for (const int b : task.writes)
@@ -63,20 +48,19 @@ Dependencies find_dependencies(const Draft& draft) {
       writer[static_cast<std::size_t>(b)] = t;
     }
   }
-  return dependencies;
+  return order;
 }
 
 class Scheduler {
  public:
-  Scheduler(const Dependencies& dependencies, const Assignment& assignment)
-      : dependencies_(dependencies), assignment_(assignment), phase_of_(dependencies.size(), -1) {
-    for (std::size_t t = 0; t < dependencies.size(); ++t)
+  Scheduler(const TaskOrder& order, const Assignment& assignment) : order_(order), assignment_(assignment), phase_of_(order.waits.size(), -1) {
+    for (std::size_t t = 0; t < order.waits.size(); ++t)
       queues_[static_cast<std::size_t>(assignment.branch[t])].push_back(static_cast<std::int32_t>(t));
   }
 
   std::vector<Phase> run() {
     std::size_t done = 0;
-    while (done < dependencies_.size()) {
+    while (done < order_.waits.size()) {
       const std::size_t before = done;
       done += add_wide();
       done += add_split();
@@ -92,7 +76,7 @@ class Scheduler {
     std::vector<std::int32_t> list;
     for (; heads_[l] < queues_[l].size(); ++heads_[l]) {
       const std::int32_t t = queues_[l][heads_[l]];
-      const auto& waits = dependencies_[static_cast<std::size_t>(t)];
+      const auto& waits = order_.waits[static_cast<std::size_t>(t)];
       const bool ready = std::all_of(waits.begin(), waits.end(), [&](std::int32_t w) {
         const int phase = phase_of_[static_cast<std::size_t>(w)];
         const bool own = assignment_.branch[static_cast<std::size_t>(w)] == branch;
@@ -124,12 +108,12 @@ class Scheduler {
       if (!list.empty()) phase.lists.push_back(std::move(list));
     }
     std::stable_sort(phase.lists.begin(), phase.lists.end(),
-                     [&](const auto& a, const auto& b) { return sum_ms(assignment_, a) > sum_ms(assignment_, b); });
+                     [&](const auto& a, const auto& b) { return list_ms(assignment_, a) > list_ms(assignment_, b); });
     if (count) phases_.push_back(std::move(phase));
     return count;
   }
 
-  const Dependencies& dependencies_;
+  const TaskOrder& order_;
   const Assignment& assignment_;
   std::vector<Phase> phases_;
   std::vector<int> phase_of_;
@@ -138,13 +122,13 @@ class Scheduler {
 };
 
 // The steps that stand last in a wide phase, the very last first, as long as all of their tasks do.
-std::vector<int> tail_of(const Draft& draft, const std::vector<std::int32_t>& list) {
+std::vector<int> tail_of(const TaskOrder& order, const std::vector<std::int32_t>& list) {
   std::map<int, std::size_t> tasks_of, here;
-  for (const DraftTask& task : draft.tasks) ++tasks_of[task.step];
-  for (const std::int32_t t : list) ++here[draft.tasks[static_cast<std::size_t>(t)].step];
+  for (const int step : order.step) ++tasks_of[step];
+  for (const std::int32_t t : list) ++here[order.step[static_cast<std::size_t>(t)]];
   std::vector<int> steps;
   for (auto t = list.rbegin(); t != list.rend(); ++t) {
-    const int step = draft.tasks[static_cast<std::size_t>(*t)].step;
+    const int step = order.step[static_cast<std::size_t>(*t)];
     if (step < 0 || here[step] != tasks_of[step]) break;
     if (steps.empty() || steps.back() != step) steps.push_back(step);
   }
@@ -152,36 +136,57 @@ std::vector<int> tail_of(const Draft& draft, const std::vector<std::int32_t>& li
 }
 }  // namespace
 
-void schedule(Draft& draft) { draft.phases = Scheduler(find_dependencies(draft), as_drafted(draft)).run(); }
+std::vector<Phase> phases_of(const TaskOrder& order, const Assignment& assignment) { return Scheduler(order, assignment).run(); }
 
-double planned_ms(const Draft& draft) { return sum_ms(as_drafted(draft), draft.phases, draft.lanes.layout()); }
+double phases_ms(const std::vector<Phase>& phases, const Assignment& assignment, const Lanes::Layout& layout) {
+  double ms = 0;
+  for (const Phase& phase : phases) {
+    std::vector<double> lists;
+    for (const auto& list : phase.lists) lists.push_back(list_ms(assignment, list));
+    ms += phase.wide ? lists.front() : makespan(lists, layout.narrow_count);
+  }
+  return ms;
+}
 
-StepLines beside_branches(const Draft& draft, double narrow) {
-  const Dependencies dependencies = find_dependencies(draft);
-  const auto planned = [&](const Assignment& assignment) {
-    return sum_ms(assignment, Scheduler(dependencies, assignment).run(), draft.lanes.layout());
-  };
-  Assignment best = as_drafted(draft);
-  double best_ms = planned(best);
-  for (std::size_t p = 1; p < draft.phases.size(); ++p) {
-    if (draft.phases[p].wide || !draft.phases[p - 1].wide) continue;
+Assignment beside_branches(const TaskOrder& order, const Assignment& assignment, const std::vector<double>& narrow_ms, const Lanes::Layout& layout) {
+  const std::vector<Phase> phases = phases_of(order, assignment);
+  Assignment best = assignment;
+  double best_ms = phases_ms(phases, assignment, layout);
+  for (std::size_t p = 1; p < phases.size(); ++p) {
+    if (phases[p].wide || !phases[p - 1].wide) continue;
     Assignment moved = best;
-    for (const int step : tail_of(draft, draft.phases[p - 1].lists.front())) {
-      for (std::size_t t = 0; t < draft.tasks.size(); ++t) {
-        if (draft.tasks[t].step != step) continue;
+    for (const int step : tail_of(order, phases[p - 1].lists.front())) {
+      for (std::size_t t = 0; t < order.step.size(); ++t) {
+        if (order.step[t] != step) continue;
         moved.branch[t] = Task::kBeside;
-        moved.ms[t] *= narrow;
+        moved.ms[t] = narrow_ms[t];
       }
-      const double ms = planned(moved);
+      const double ms = phases_ms(phases_of(order, moved), moved, layout);
       if (ms >= best_ms) continue;
       best = moved;
       best_ms = ms;
     }
   }
+  return best;
+}
+
+void schedule(Draft& draft) {
+  TaskOrder order = order_of(draft);
+  draft.phases = phases_of(order, as_drafted(draft));
+  for (std::size_t t = 0; t < draft.tasks.size(); ++t) draft.tasks[t].task.waits = std::move(order.waits[t]);
+}
+
+double planned_ms(const Draft& draft) { return phases_ms(draft.phases, as_drafted(draft), draft.lanes.layout()); }
+
+StepLines beside_branches(const Draft& draft, double narrow) {
+  const Assignment now = as_drafted(draft);
+  std::vector<double> narrow_ms = now.ms;
+  for (double& ms : narrow_ms) ms *= narrow;
+  const Assignment best = beside_branches(order_of(draft), now, narrow_ms, draft.lanes.layout());
   StepLines lines;
   for (std::size_t t = 0; t < draft.tasks.size(); ++t) {
     if (best.branch[t] != Task::kBeside) continue;
-    const Step& step = draft.steps[static_cast<std::size_t>(draft.tasks[t].step)];
+    const Step& step = draft.steps[static_cast<std::size_t>(draft.tasks[t].task.step)];
     lines.insert(beside_line(draft.graph.node(step.node).name, step.pass));
   }
   return lines;

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <map>
 #include <string>
 #include <thread>
 #include <utility>
@@ -112,6 +113,28 @@ TEST_CASE("lanes of one thread compute what the wide lane of one thread computes
   CHECK(step(graph, options_of(), lanes) == step(graph, wide, lanes));
 }
 
+namespace {
+// Whether every task runs once, and behind all that it waits for: in an earlier phase, or earlier in its own list.
+bool in_order(const Program& program) {
+  struct Moment {
+    std::size_t phase = 0, list = 0, position = 0;
+  };
+  std::map<std::int32_t, Moment> moments;
+  for (std::size_t p = 0; p < program.phases().size(); ++p)
+    for (std::size_t l = 0; l < program.phases()[p].lists.size(); ++l)
+      for (std::size_t i = 0; i < program.phases()[p].lists[l].size(); ++i)
+        if (!moments.emplace(program.phases()[p].lists[l][i], Moment{p, l, i}).second) return false;
+  if (moments.size() != program.tasks().size()) return false;
+  for (const auto& [task, now] : moments)
+    for (const std::int32_t before : program.tasks()[static_cast<std::size_t>(task)].waits) {
+      const Moment then = moments.at(before);
+      const bool over = then.phase < now.phase || (then.phase == now.phase && then.list == now.list && then.position < now.position);
+      if (!over) return false;
+    }
+  return true;
+}
+}  // namespace
+
 TEST_CASE("a part of the trunk beside the branches, in lanes of one thread, computes what it computes alone, bit for bit") {
   const Graph graph = branched_graph();
   Lanes lanes(1);
@@ -123,7 +146,9 @@ TEST_CASE("a part of the trunk beside the branches, in lanes of one thread, comp
   for (const Recompute recompute : {Recompute::none, Recompute::automatic}) {
     beside.recompute = wide.recompute = recompute;
     CHECK(step(graph, beside, lanes) == step(graph, wide, lanes));
+    CHECK(in_order(compile(graph, beside, lanes)));
   }
+  CHECK(in_order(compile(graph, options_of(), lanes)));
 }
 
 TEST_CASE("branches run in split phases, one list a branch, forward and backward, and the trunk runs wide") {
