@@ -230,6 +230,10 @@ TEST_CASE("only ops include the mutation switches") {
   }
 }
 
+TEST_CASE("only the choice of formats includes LEMON") {
+  CHECK(files_including({"lemon/"}) == std::vector<std::string>{"engine/compile/formats.cpp"});
+}
+
 TEST_CASE("only the program includes CLI11") {
   for (const std::string& path : files_including({"CLI/"})) {
     CAPTURE(path);
