@@ -33,6 +33,10 @@ Wiring::Wiring(Draft& draft)
       dropped_(draft.graph.values().size(), false),
       chain_(draft.graph.values().size(), 0) {
   for (const auto& [name, id] : draft.graph.outputs()) private_[static_cast<std::size_t>(id.index)] = false;
+  // Made for the few threads of a narrow lane, but read by the wide one too, perhaps.
+  for (const Step& step : draft.steps)
+    if (step.pass == Pass::forward && step.branch == Task::kBeside)
+      for (const ValueId id : draft.graph.node(step.node).outputs) private_[static_cast<std::size_t>(id.index)] = false;
   for (const Node& node : draft.graph.nodes())
     for (const ValueId id : node.inputs) {
       const Value& value = draft.graph.value(id);
