@@ -67,7 +67,7 @@ struct Terminal {
 };
 
 // Sums of measured task times over the phases, in milliseconds, for the plan with the branches side by side, for the one with a part of the trunk beside them too,
-// and for the one with them in turn (engine/compile/compile.hpp, Branches). Without what is not measured: losses, sums of gradients, what is made again.
+// and for the one with them in turn (engine/compile/compile.hpp, Branches). Reorders, sums of gradients and what is made again count as sweeps over memory; losses are left out.
 // 0: not compared.
 struct PlannedTimes {
   double side_by_side_ms = 0, beside_trunk_ms = 0, in_turn_ms = 0;

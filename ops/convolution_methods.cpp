@@ -14,9 +14,20 @@ std::string ConvolutionMethod::weights_key() const {
   return wide ? fmt::format("{} groups, {}", wide->groups, algorithm.weights_key()) : algorithm.weights_key();
 }
 
+// For each pixel of y those taps that lie on x: kernels leave out the padding.
 double ConvolutionMethod::products() const {
   if (id == "winograd" || problem.x.dtype != engine::DType::f32) return 0;
-  return static_cast<double>(problem.y.shape.count()) * static_cast<double>(problem.weights.count() / problem.weights[0]);
+  const auto taps = [&](int axis, std::int64_t stride, std::int64_t pad, std::int64_t dilation) {
+    std::int64_t on_x = 0;
+    for (std::int64_t pixel = 0; pixel < problem.y.shape[axis]; ++pixel)
+      for (std::int64_t tap = 0; tap < problem.weights[axis]; ++tap) {
+        const std::int64_t at = pixel * stride + tap * dilation - pad;
+        on_x += at >= 0 && at < problem.x.shape[axis];
+      }
+    return static_cast<double>(on_x);
+  };
+  return static_cast<double>(problem.y.shape[0] * problem.y.shape[1] * problem.weights[1]) * taps(2, problem.stride_h, problem.pad_h, problem.dilation_h) *
+         taps(3, problem.stride_w, problem.pad_w, problem.dilation_w);
 }
 
 void ConvolutionPacker::operator()(engine::Lane& lane, const float* weights, void* blob, float* room) const {

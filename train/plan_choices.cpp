@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <set>
 #include <sstream>
 #include <utility>
 #include <vector>
@@ -54,10 +53,7 @@ std::string in_words(std::string text) {
 
 std::string plan_choices(const engine::Program& program) {
   std::string text = line_of(program.divided() ? engine::Branches::side_by_side : engine::Branches::in_turn) + '\n';
-  std::set<std::string> beside;
-  for (const engine::Task& task : program.tasks())
-    if (task.branch == engine::Task::kBeside && !task.node.empty() && task.pass != engine::Pass::recompute) beside.insert(beside_line(task.node, task.pass));
-  for (const std::string& line : beside) text += line + '\n';
+  for (const std::string& line : beside_lines(program)) text += line + '\n';
   for (const engine::Task& task : program.tasks())
     if (!task.node.empty()) text += fmt::format("{}\t{}\t{}\t{}\t{}\n", task.node, name_of(task.pass), task.candidate, task.implementation,
                                               task.formats);

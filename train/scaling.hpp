@@ -2,8 +2,8 @@
 //
 // Each task is timed on one thread and on n. By Amdahl's law (AFIPS 1967) it has a serial part s and a divisible part w,
 //     t(1) = s + w      t(n) = s + w/n      so      s = (n·t(n) − t(1)) / (n − 1)      w = t(1) − s      t(p) = s + w/p
-// They are then put into phases as compile would do it with these times (engine/compile/schedule.hpp): the branches side by side in the lanes that p threads
-// are divided into, with a part of the trunk beside them, or in turn on all threads. What is left out: the optimizer and the loader, and that many cores have more
+// They are then put into phases as compile does it (engine/compile/schedule.hpp): the branches side by side in the lanes that p threads
+// are divided into, with a part of the trunk beside them, or in turn on all threads; of these the least counts, by however little. What is left out: the optimizer and the loader, and that many cores have more
 // cache and more memory channels than the ones measured, or share them with others.
 #pragma once
 #include <vector>

@@ -99,11 +99,17 @@ class Chooser {
   std::vector<Candidate> usable_candidates(Query& query, const Step& step) const {
     query.blocks = first_blocks(query.node, wanted(step));
     auto candidates = offered(query, step);
-    const bool missed = was_chosen(query) && std::none_of(candidates.begin(), candidates.end(), [&](const Candidate& candidate) { return preferred(query, candidate); });
-    if (!candidates.empty() && !missed) return candidates;
+    const auto chosen_among = [&](const std::vector<Candidate>& all) {
+      return std::any_of(all.begin(), all.end(), [&](const Candidate& candidate) { return chosen_before(query, candidate); });
+    };
+    if (!candidates.empty() && (!was_chosen(query) || chosen_among(candidates))) return candidates;
+    const std::vector<std::int64_t> first = query.blocks;
     for (const std::int64_t block : {Query::kChannelsLast, std::int64_t{1}})
       if (std::find(query.blocks.begin(), query.blocks.end(), block) == query.blocks.end()) query.blocks.push_back(block);
-    return offered(query, step);
+    auto more = offered(query, step);
+    if (candidates.empty() || chosen_among(more)) return more;
+    query.blocks = first;
+    return candidates;
   }
 
   std::vector<Candidate> offered(const Query& query, const Step& step) const {
@@ -137,7 +143,8 @@ class Chooser {
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       const double ms = times[i];
       double cost = ms + reorder_ms(wiring_.reorder_bytes(step, query, candidates[i]));
-      if (preferred(query, candidates[i]) || wanted(step) == kind_of(candidates[i])) cost -= kPreference;
+      const bool in_wanted_format = ms < Timings::kNotRun && wanted(step) == kind_of(candidates[i]);
+      if (preferred(query, candidates[i]) || in_wanted_format) cost -= kPreference;
       fastest = std::min(fastest, ms);
       if (cost >= best_cost) continue;
       best = {i, ms < Timings::kNotRun ? ms : 0};
@@ -154,6 +161,18 @@ class Chooser {
     return draft_.wanted.empty() ? std::nullopt : std::optional(draft_.wanted[index_of(step)]);
   }
 
+  // Of what the caller gives and a candidate wants in another format.
+  std::size_t bytes_of_images(const Step& step, const Candidate& candidate) const {
+    const Node& node = draft_.graph.node(step.node);
+    std::size_t bytes = 0;
+    for (const OperandType& wanted : candidate.types) {
+      if (wanted.operand.kind != Operand::Kind::input) continue;
+      const ValueId id = node.inputs[static_cast<std::size_t>(wanted.operand.index)];
+      if (draft_.graph.value(id).source == Source::input && wiring_.type_of(id) != wanted.type) bytes += wanted.type.bytes();
+    }
+    return bytes;
+  }
+
   // For the choice over the whole graph.
   void note_formats(const Step& step, const std::vector<Candidate>& candidates, const std::vector<double>& times, std::size_t chosen) {
     StepFormats& formats = draft_.formats[index_of(step)];
@@ -167,7 +186,8 @@ class Chooser {
         formats.bound |= step.pass != Pass::forward && candidates[i].keeps_key.find(type.type.layout_text()) != std::string::npos;
       }
       auto& best = ms[static_cast<std::size_t>(kind_of(candidates[i]))];
-      best = std::min(best.value_or(times[i]), times[i]);
+      const double with_images = times[i] + reorder_ms(bytes_of_images(step, candidates[i]));
+      best = std::min(best.value_or(with_images), with_images);
     }
     formats.ms = {ms[0].value_or(ms[1].value_or(0)), ms[1].value_or(ms[0].value_or(0))};
     formats.operands.assign(operands.begin(), operands.end());
@@ -189,10 +209,17 @@ class Chooser {
 
   static std::string line_start(const Query& query) { return fmt::format("{}\t{}\t", query.node.name, name_of(query.pass)); }
 
-  // Whether it is said which candidate of this step is preferred.
+  // Whether it is said which candidate of this step was chosen before, and whether it is this one.
   bool was_chosen(const Query& query) const {
+    if (draft_.options.inherit) return inherited_.contains({query.node.name, query.pass});
     const auto line = preferred_.lower_bound(line_start(query));
     return line != preferred_.end() && line->starts_with(line_start(query));
+  }
+  bool chosen_before(const Query& query, const Candidate& candidate) const {
+    const auto inherited = inherited_.find({query.node.name, query.pass});
+    if (inherited == inherited_.end()) return preferred(query, candidate);
+    const Task& task = *inherited->second;
+    return candidate.id == task.candidate && candidate.implementation == task.implementation && formats_text(candidate) == task.formats;
   }
 
   bool preferred(const Query& query, const Candidate& candidate) const {

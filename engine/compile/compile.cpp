@@ -64,6 +64,13 @@ void require_bf16() {
                                             "auto does without", onednn::version(), onednn::isa()));
 }
 
+std::set<std::string> beside_lines(const Program& program) {
+  std::set<std::string> lines;
+  for (const Task& task : program.tasks())
+    if (task.branch == Task::kBeside && !task.node.empty() && task.pass != Pass::recompute) lines.insert(beside_line(task.node, task.pass));
+  return lines;
+}
+
 Program compile(const Graph& graph, const CompileOptions& options, Lanes& lanes) {
   if (options.backend == Backend::fast && options.precision == Precision::bf16) require_bf16();
   Graph wanted = compile_passes::cut(graph, options);

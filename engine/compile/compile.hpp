@@ -5,6 +5,7 @@
 // emission of tasks, reorders and sums) · schedule (phases) · place (addresses). Each works on the Draft of draft.hpp.
 #pragma once
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -93,4 +94,6 @@ inline std::string line_of(Branches branches) { return std::string("branches\tpl
 // Of a step of the trunk that runs beside the branches.
 inline constexpr std::string_view kBesideLine = "beside\tplan\t";
 inline std::string beside_line(const std::string& node, Pass pass) { return std::string(kBesideLine) + node + '\t' + name_of(pass); }
+// Of all such steps of a program.
+std::set<std::string> beside_lines(const Program& program);
 }  // namespace autodidact::engine

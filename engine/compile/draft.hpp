@@ -12,12 +12,12 @@
 
 namespace autodidact::engine::compile_passes {
 
-// What the formats of the planes of a step are. Where C fits one block both are the same.
+// What the formats of the planes of a step are. Where C is one block both are the same.
 enum class FormatKind : std::uint8_t { blocks, channels_last };
 
 // What was found of the candidates of a step.
 struct StepFormats {
-  std::array<double, 2> ms{};       // by FormatKind, of the fastest; where none was measured, as the other
+  std::array<double, 2> ms{};       // by FormatKind, of the fastest; where none was offered, as the other
   FormatKind chosen = FormatKind::blocks;
   std::vector<Operand> operands{};  // of which the candidates say a format
   bool bound = false;               // to the kind that its node's forward pass has, by what that keeps
@@ -87,7 +87,7 @@ void schedule(Draft& draft);
 StepLines beside_branches(const Draft& draft, double narrow);
 void place(Draft& draft);
 
-// Reorders are not measured: each is taken to cost one read and one write at 16 GB/s.
+// Reorders are not measured: each is taken to cost one read and one write at 16 GB/s. So are sums of gradients and what is made again.
 inline double reorder_ms(std::size_t bytes) { return 2 * static_cast<double>(bytes) / 16e6; }
 // What the tasks of a scheduled draft take by their measured times, without those that are not measured.
 double planned_ms(const Draft& draft);

@@ -108,7 +108,7 @@ class Survey {
     const bool of_output = operand.kind == Kind::output || operand.kind == Kind::d_output;
     const ValueId id = of_output ? node.outputs[index] : node.inputs[index];
     const Value& value = draft_.graph.value(id);
-    // Images and weights have one format whatever is chosen; their reorders belong to the step.
+    // Images and weights have one format whatever is chosen; what it costs to reorder images is part of a step's times.
     if (value.shape.rank() != 4 || value.source != Source::node) return;
     if (operand.kind == Kind::input) values_[id.index].readers.insert(step);
     if (operand.kind == Kind::output && draft_.steps[step].pass == Pass::forward) values_[id.index].writers.insert(step);

@@ -32,8 +32,6 @@ std::vector<FormatKind> formats_of(const Draft& draft) {
   for (const StepFormats& formats : draft.formats) kinds.push_back(formats.chosen);
   return kinds;
 }
-
-// Makes drafts of one graph, and takes the one that needs least time by what was measured.
 }  // namespace
 
 Planner::Planner(const Graph& graph, const CompileOptions& options, Lanes& lanes)
@@ -46,8 +44,14 @@ Draft Planner::plan() {
   const Branches known = decided();
   const CompileOptions& first = known == Branches::in_turn ? in_turn_ : side_by_side_;
   Draft draft = free() ? with_best_formats(first) : make(first, known_beside());
-  if (known != Branches::automatic) return draft;
-  return faster(with_trunk_beside(std::move(draft)));
+  if (known == Branches::automatic) {
+    Draft with_lanes = with_trunk_beside(std::move(draft));
+    Draft fastest = faster(std::move(with_lanes));
+    trial_memory_.clear();
+    return fastest;
+  }
+  trial_memory_.clear();
+  return draft;
 }
 
 // How the branches run, as far as that is known before anything is measured; else automatic.
@@ -71,9 +75,7 @@ bool Planner::free() const { return options_.backend == Backend::fast && options
 StepLines Planner::known_beside() const {
   StepLines steps;
   if (options_.branches != Branches::automatic) return steps;
-  if (options_.inherit)
-    for (const Task& task : options_.inherit->tasks())
-      if (task.branch == Task::kBeside) steps.insert(beside_line(task.node, task.pass));
+  if (options_.inherit) return beside_lines(*options_.inherit);
   for (const std::string& line : options_.prefer)
     if (line.starts_with(kBesideLine)) steps.insert(line);
   return steps;

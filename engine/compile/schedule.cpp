@@ -12,12 +12,15 @@ namespace {
 
 constexpr int kLists = 1 + Task::kBeside;  // the trunk's too
 
+// What is one sweep over memory and not measured counts as a reorder, longer by as much as there are fewer threads.
 Assignment as_drafted(const Draft& draft) {
+  const Lanes::Layout layout = draft.lanes.layout();
   Assignment assignment;
   for (const DraftTask& task : draft.tasks) {
-    const bool reorders = task.task.candidate == "reorder";
+    const bool swept = task.task.node.empty() || task.task.pass == Pass::recompute;
+    const double wide_ms = swept ? reorder_ms(draft.buffers[static_cast<std::size_t>(task.writes.front())].type.bytes()) : 0;
     assignment.branch.push_back(task.task.branch);
-    assignment.ms.push_back(reorders ? reorder_ms(draft.buffers[static_cast<std::size_t>(task.writes.front())].type.bytes()) : task.task.predicted_ms);
+    assignment.ms.push_back(swept ? wide_ms * layout.wide / threads_of(draft, task.task.branch) : task.task.predicted_ms);
   }
   return assignment;
 }

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cmath>
 #include <map>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -16,7 +16,7 @@
 #include "engine/compile/timings.hpp"
 #include "engine/executor.hpp"
 #include "engine/random.hpp"
-#include "engine/roof.hpp"
+#include "engine/compile/roof.hpp"
 #include "ops/convolution.hpp"
 #include "ops/multiply.hpp"
 #include "ops/sigmoid.hpp"
@@ -135,19 +135,19 @@ bool in_order(const Program& program) {
 }
 }  // namespace
 
-TEST_CASE("a part of the trunk beside the branches, in lanes of one thread, computes what it computes alone, bit for bit") {
+TEST_CASE("a part of the trunk beside the branches, in lanes as large as the wide one, computes what it computes alone, bit for bit") {
   const Graph graph = branched_graph();
-  Lanes lanes(1);
+  Lanes lanes(Lanes::Layout{.wide = 2, .narrow_size = 2, .narrow_count = 2});
   CompileOptions beside = options_of(), wide = options_of();
   wide.branches = Branches::in_turn;
   beside.branches = Branches::automatic;
   beside.prefer = {line_of(Branches::side_by_side), beside_line("conv4", Pass::forward), beside_line("trunk4", Pass::forward),
                    beside_line("conv4", Pass::backward_data), beside_line("conv3", Pass::backward_weights)};
-  for (const Recompute recompute : {Recompute::none, Recompute::automatic}) {
-    beside.recompute = wide.recompute = recompute;
-    CHECK(step(graph, beside, lanes) == step(graph, wide, lanes));
-    CHECK(in_order(compile(graph, beside, lanes)));
-  }
+  CHECK(step(graph, beside, lanes) == step(graph, wide, lanes));
+  const Program program = compile(graph, beside, lanes);
+  CHECK(in_order(program));
+  CHECK(beside_lines(program) == std::set<std::string>(beside.prefer.begin() + 1, beside.prefer.end()));
+  CHECK(std::any_of(program.phases().begin(), program.phases().end(), [](const Phase& phase) { return phase.lists.size() > 4; }));  // beside four branches
   CHECK(in_order(compile(graph, options_of(), lanes)));
 }
 
@@ -303,6 +303,7 @@ struct Way {
   float factor = 2;
   std::int64_t parts = 1;
   double products = 0;
+  int ms = 0;  // that it sleeps besides
 };
 class Twice final : public Forward {
  public:
@@ -320,6 +321,7 @@ class Twice final : public Forward {
       candidate.emit = [way, count = query.inputs[0].count() / way.parts](Emitter& emitter) {
         emitter.task({"", {in(0)}, {out()}, 0, [way, count](Lane&, const Arguments& a) {
                         for (std::int64_t i = 0; i < count; ++i) a.write<float>(0)[i] = way.factor * a.read<float>(0)[i];
+                        std::this_thread::sleep_for(std::chrono::milliseconds(way.ms));
                       }});
       };
     }
@@ -361,12 +363,22 @@ TEST_CASE("what cannot be the fastest by its products alone is not run, but for 
     return false;
   };
   for (const char* run : {"direct asked", "direct few", "ours ours"}) CHECK(timed(run));
-  CHECK(timed("direct unasked") == std::isinf(most_products_per_ms()));
+  CHECK(timed("direct unasked") == (compile_passes::least_ms_of_products(1) == 0));
   Graph graph;
   graph.output("y", apply(graph, "twice", twice, {graph.input("x", {2, 8, 16, 16}, Role::activation)}));
   const std::string before = "twice\tforward\tdirect\tunasked\tplain plain";
   const Program again = compile(graph, {.choose = Choose::measure, .gradients = false, .prefer = {before}}, lanes);
   CHECK(again.tasks().front().implementation == "unasked");
+}
+
+TEST_CASE("what was not run because of a candidate that is wrong is run after all") {
+  Lanes lanes(1);
+  // Lazy beats what the products of the second would take, but is wrong.
+  constexpr double kTwoMilliseconds = 1.2e8;
+  const Program program = measured(lanes, Twice("lazy hides another", {{"direct", "slow", 2, 1, 0, 20}, {"direct", "hidden", 2, 1, kTwoMilliseconds}, {"ours", "lazy", 2, 4096}, {"other", "slow too", 2, 1, 0, 20}}));
+  REQUIRE(program.dropped().size() == 1);
+  CHECK(program.dropped()[0].starts_with("twice forward: lazy"));
+  CHECK(program.tasks().front().implementation == "hidden");
 }
 
 TEST_CASE("candidates of one id have one vote: two that share a fault do not outvote the direct one, wherever it stands") {
