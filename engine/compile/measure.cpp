@@ -38,16 +38,34 @@ class Meeting {
 constexpr int kRuns = 4;
 
 // Whether there is nothing to be hoped for from one more run than these. The first found caches cold, or was interrupted: what is short is run again all the same.
-bool settled(int runs, double ms, double possible) {
+bool settled(int runs, int most, double ms, double possible) {
   constexpr double kShort = 5, kFar[kRuns] = {0, 2, 1.25, 1.1};  // times what is known to be possible
-  return runs == kRuns || (runs > 0 && ms > kFar[runs] * possible && (runs > 1 || ms > kShort));
+  return runs == most || (runs > 0 && ms > kFar[runs] * possible && (runs > 1 || ms > kShort));
 }
 
-// Whether a candidate need not be run: by its products alone it takes longer than one that is known and the reorders that this one might need.
-bool hopeless(const Query& query, const Candidate& candidate, double possible) {
+// What a candidate takes for its products alone.
+double least_ms(const Query& query, const Candidate& candidate) {
   constexpr double kOff = 1.1;  // the measured speed of a CPU is a little off now and then
-  for (const OperandType& type : candidate.types) possible += reorder_ms(type.type.bytes());
-  return least_ms_of_products(candidate.products) / (kOff * query.threads) > possible;
+  return least_ms_of_products(candidate.products) / (kOff * query.threads);
+}
+
+// The fastest candidates that are known, by their formats.
+using Known = std::map<std::string, double>;
+double fastest(const Known& known) {
+  double ms = std::numeric_limits<double>::max();
+  for (const auto& [formats, of_formats] : known) ms = std::min(ms, of_formats);
+  return ms;
+}
+
+// How often it need be run. Not at all if it takes longer than one of the same formats, or than any and the reorders that this one might need. Once if it takes
+// longer than any: then it may be of use for its formats, but is not the fastest.
+int worth_runs(const Query& query, const Candidate& candidate, const Known& known) {
+  const double least = least_ms(query, candidate), possible = fastest(known);
+  if (least <= possible) return kRuns;
+  double with_reorders = possible;
+  for (const OperandType& type : candidate.types) with_reorders += reorder_ms(type.type.bytes());
+  const auto alike = known.find(formats_text(candidate));
+  return least > with_reorders || (alike != known.end() && least > alike->second) ? 0 : 1;
 }
 
 struct Tried {
@@ -58,7 +76,7 @@ struct Tried {
 // One candidate in every lane at once, of each lane's own: the fastest of some runs, of each of which the slowest lane counts. Weights that change from step
 // to step are packed in every step.
 Tried try_out(const Query& query, const std::vector<std::vector<Candidate>>& of_lanes, std::size_t candidate, const std::vector<TensorType>& keeps,
-              TrialGround& ground, double possible) {
+              TrialGround& ground, int most_runs, double possible) {
   std::vector<std::unique_ptr<Trial>> trials(ground.count());
   ground.run([&](Lane& lane, Arena& memory, std::size_t which) {
     trials[which] = std::make_unique<Trial>(query, of_lanes[which][candidate], keeps, lane, memory);
@@ -66,7 +84,7 @@ Tried try_out(const Query& query, const std::vector<std::vector<Candidate>>& of_
   });
   Tried tried;
   std::vector<double> ms(ground.count());
-  for (int run = 0; !settled(run, tried.ms, possible); ++run) {
+  for (int run = 0; !settled(run, most_runs, tried.ms, possible); ++run) {
     Meeting meeting(ground.count());
     ground.run([&](Lane& lane, Arena&, std::size_t which) {
       meeting.wait();
@@ -171,18 +189,23 @@ std::vector<double> measure(const Query& query, const std::vector<Candidate>& ca
   std::vector<double> ms(candidates.size());
   std::vector<std::vector<Candidate>> of_lanes;  // made when the first is tried
   std::vector<Result> fresh;
-  double possible = std::numeric_limits<double>::max();
+  Known possible;
+  const auto note = [&](std::size_t i) {
+    const auto [entry, first] = possible.emplace(formats_text(candidates[i]), ms[i]);
+    if (!first) entry->second = std::min(entry->second, ms[i]);
+  };
   // From the last: those of our own, mostly the fastest, show what is possible.
   for (std::size_t i = candidates.size(); i-- > 0;) {
     const std::string key = key_of(query, candidates[i], ground.count());
     if (const auto known = timings().find(key)) {
       ms[i] = *known;
-      possible = std::min(possible, ms[i]);
+      note(i);
       if (*known >= Timings::kDropped) dropped.push_back(sentence(query, candidates[i], "disagreed with the others when it was measured"));
       continue;
     }
     // The first, of the library, is run in any case: what ours compute is compared with it.
-    if (i > 0 && hopeless(query, candidates[i], possible)) {
+    const int runs = std::max(worth_runs(query, candidates[i], possible), i == 0 ? 1 : 0);
+    if (runs == 0) {
       ms[i] = Timings::kNotRun;
       continue;
     }
@@ -190,17 +213,17 @@ std::vector<double> measure(const Query& query, const std::vector<Candidate>& ca
       of_lanes.resize(ground.count());
       ground.run([&](Lane&, Arena&, std::size_t which) { of_lanes[which] = which == 0 ? candidates : again(); });
     }
-    Tried tried = try_out(query, of_lanes, i, keeps(candidates[i]), ground, possible);
+    Tried tried = try_out(query, of_lanes, i, keeps(candidates[i]), ground, runs, fastest(possible));
     fresh.push_back({i, std::move(tried.results)});
     ms[i] = tried.ms;
-    possible = std::min(possible, ms[i]);
+    note(i);
     timings().add(key, ms[i]);
   }
   if (fresh.empty()) return ms;
   // What is new is held against what was measured before, by another version of this program perhaps.
   for (std::size_t i = 0; i < candidates.size() && fresh.size() == 1; ++i) {
     if (i == fresh.front().candidate || ms[i] >= Timings::kNotRun) continue;
-    fresh.push_back({i, try_out(query, of_lanes, i, keeps(candidates[i]), ground, 0).results});
+    fresh.push_back({i, try_out(query, of_lanes, i, keeps(candidates[i]), ground, 1, 0).results});
   }
   if (fresh.size() < 2) return ms;
   std::reverse(fresh.begin(), fresh.end());
@@ -216,9 +239,11 @@ std::vector<double> measure(const Query& query, const std::vector<Candidate>& ca
   }
   // Some were not run because of one that was wrong.
   const bool drops = std::find(ms.begin(), ms.end(), Timings::kDropped) != ms.end();
-  possible = *std::min_element(ms.begin(), ms.end());
+  possible.clear();
+  for (std::size_t i = 0; i < candidates.size(); ++i)
+    if (ms[i] != Timings::kNotRun) note(i);
   for (std::size_t i = 0; i < candidates.size() && drops; ++i) {
-    if (ms[i] != Timings::kNotRun || hopeless(query, candidates[i], possible)) continue;
+    if (ms[i] != Timings::kNotRun || worth_runs(query, candidates[i], possible) == 0) continue;
     std::vector<std::string> said_before;
     return measure(query, candidates, again, keeps, ground, said_before);
   }
