@@ -2,7 +2,8 @@
 //
 // The passes, one file each: cut (only what the outputs need; a fed value loses its producer) · fuse (patterns registered by
 // ops/) · differentiate (backward passes, explicitly, in reverse) · choose (a candidate and a format for every pass,
-// emission of tasks, reorders and sums) · schedule (phases) · place (addresses). Each works on the Draft of draft.hpp.
+// emission of tasks, reorders and sums) · schedule (phases) · place (addresses). Each works on the Draft of draft.hpp; where candidates are measured, the planner
+// makes several drafts, with other formats or branches in other lanes, and places the fastest.
 #pragma once
 #include <map>
 #include <set>
